@@ -1,0 +1,180 @@
+"""The composition root: the only module that names every adapter and joins them to a service."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from router.config.live import FileRoutingSource
+from router.config.settings import read_admin_token
+from router.core.errors import SettingsInvalid
+from router.flow.accept import Acceptor
+from router.flow.dispatch import Dispatcher, DispatchLimits
+from router.flow.parts import Parts
+from router.flow.reload import Reloader
+from router.flow.request import Requests
+from router.flow.retention import run_retention
+from router.flow.worker import run_worker
+from router.remote.receiver import HttpReceiverClient
+from router.remote.system import SystemClock
+from router.store.sqlite import SqliteStore
+from router.telemetry.logs import LogObserver
+from router.telemetry.metrics import MetricsObserver
+from router.telemetry.observers import Observers
+from router.web.admin import AdminApi, create_admin_app
+from router.web.hooks import create_public_app
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from starlette.applications import Starlette
+
+    from router.config.settings import Settings
+
+HTTP_STOP_SECONDS = 5
+"""How long running requests may take to end when the service stops."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Idle connections are kept longer than the 60 s after which ingress-nginx drops its own, so that
+it never sends a request into a connection that we are closing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service that is ready to listen: two apps, and the tasks behind them."""
+
+    public: Starlette
+    admin: Starlette
+    tasks: dict[str, Callable[[asyncio.Event], Awaitable[None]]]
+    observer: Observers
+    wake: Callable[[], None]
+    """Has dispatch look around now; also for the stop event."""
+
+
+async def build_service(settings: Settings, resources: AsyncExitStack) -> Service:
+    """Open the store, bring the routing file into force, and join the parts.
+
+    What must be closed is handed to *resources*. Raises OperatorError for what the operator must
+    mend: settings, the routing file, a database that is in use or too new.
+    """
+    clock = SystemClock()
+    metrics = MetricsObserver(clock)
+    observer = Observers(LogObserver(), metrics)
+    store = await SqliteStore.open(settings.database_path, clock=clock)
+    resources.push_async_callback(store.close)
+    client = HttpReceiverClient(
+        clock=clock,
+        deadline_seconds=settings.call_deadline_seconds,
+        concurrency=settings.cluster_concurrency,
+        trust_env=settings.receiver_proxy,
+    )
+    resources.push_async_callback(client.close)
+    reloader = Reloader(
+        source=FileRoutingSource(settings.config),
+        store=store,
+        client=client,
+        clock=clock,
+        observer=observer,
+        interval_seconds=settings.reload_interval_seconds,
+    )
+    in_force = await reloader.start()
+    dispatcher = Dispatcher(
+        store=store,
+        client=client,
+        in_force=in_force,
+        clock=clock,
+        observer=observer,
+        limits=DispatchLimits(
+            calls=settings.dispatch_concurrency,
+            calls_per_cluster=settings.cluster_concurrency,
+            call_deadline_seconds=settings.call_deadline_seconds,
+            stop_deadline_seconds=settings.stop_deadline_seconds,
+        ),
+    )
+    parts = Parts(
+        store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
+    )
+    api = AdminApi(
+        store=store,
+        in_force=in_force,
+        requests=Requests(parts),
+        render_metrics=metrics.render,
+    )
+    return Service(
+        public=create_public_app(acceptor=Acceptor(parts), in_force=in_force, observer=observer),
+        admin=create_admin_app(api, token=read_admin_token(settings)),
+        tasks={
+            "dispatch": dispatcher.run,
+            "reload": partial(reloader.run, in_force, wake=dispatcher.wake),
+            "retention": partial(run_retention, store, clock, keep_days=settings.retention_days),
+        },
+        observer=observer,
+        wake=dispatcher.wake,
+    )
+
+
+class QuietServer(uvicorn.Server):
+    """A uvicorn server that leaves signals to us: two of them share one process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def create_server(app: Starlette) -> QuietServer:
+    """A server for one listener."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=HTTP_STOP_SECONDS,
+    )
+    return QuietServer(config)
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises SettingsInvalid when the address cannot be bound."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsInvalid(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT, then finish what is under way."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as resources:
+        listeners = [
+            resources.enter_context(open_listener(bind.host, bind.port))
+            for bind in (settings.public_bind, settings.admin_bind)
+        ]
+        service = await build_service(settings, resources)
+        servers = [create_server(app) for app in (service.public, service.admin)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_worker(service.tasks, stop, service.observer))
+            for server, listener in zip(servers, listeners, strict=True):
+                group.create_task(server.serve(sockets=[listener]))
+            await stop.wait()
+            service.wake()
+            for server in servers:
+                server.should_exit = True

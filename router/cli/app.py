@@ -1,0 +1,37 @@
+"""The command group: one line for each command, and what errors exit with."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from router.cli.check import check
+from router.cli.demo import demo
+from router.cli.explain import explain
+from router.cli.schema import schema
+from router.cli.send import send
+from router.cli.serve import serve
+from router.cli.version import version
+from router.core.errors import RouterError
+
+EXIT_FINDINGS = 1
+"""Errors found, or something was refused; 2 is for wrong usage."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Call only the Flux Receivers of the layers that a Git push changes."""
+
+
+for command in (serve, check, explain, send, demo, schema, version):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command; an error of ours is one message on standard error and exit code 1."""
+    try:
+        cli(prog_name="flux-router")
+    except RouterError as error:
+        click.echo(f"flux-router: {error}", err=True)
+        sys.exit(EXIT_FINDINGS)

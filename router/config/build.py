@@ -1,0 +1,130 @@
+"""A routing file without problems, and its secrets, as the values the flow works with."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, cast
+
+from router.config.fields import full_ref
+from router.config.receivers import OIDC, ReceiverUse, receiver_uses, reference
+from router.config.tree import Node, child, items
+from router.core.match import LayerIndex
+from router.core.model import Cluster, Layer, Receiver, ReceiverType
+from router.core.routing import (
+    BasicAuth,
+    HeaderAuth,
+    Hook,
+    OidcAuth,
+    PathAuth,
+    Repository,
+    Routing,
+    normalize_url,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.config.file import AuthForm, ClusterForm, HookForm, RepositoryForm, RoutingFile
+    from router.config.resolve import Secrets
+    from router.core.routing import HookAuth
+
+
+def build_routing(file: RoutingFile, root: Node, secrets: Secrets, *, digest: str) -> Routing:
+    """The routing that *file*, whose tree is *root*, describes.
+
+    A hook whose secrets are missing verifies nothing, a receiver without its token has none.
+    """
+    nodes = [layer for entry in items(root, "repositories") for layer in items(entry, "layers")]
+    uses = tuple(receiver_uses(root, nodes))
+    keys: dict[str, tuple[str, ...]] = {}
+    for use in uses:
+        keys[use.layer] = (*keys.get(use.layer, ()), use.key)
+    hooks = zip(file.hooks, items(root, "hooks"), strict=True)
+    return Routing(
+        digest=digest,
+        hooks={hook.name: _hook(hook, node, secrets) for hook, node in hooks},
+        clusters={cluster.name: _cluster(cluster, secrets) for cluster in file.clusters},
+        repositories=tuple(_repository(entry, keys) for entry in file.repositories),
+        receivers={use.key: _receiver(use, secrets) for use in uses},
+    )
+
+
+def _hook(hook: HookForm, node: Node, secrets: Secrets) -> Hook:
+    found = [secrets.hook_secret(reference(item)) for item in items(node, "secrets")]
+    return Hook(
+        name=hook.name,
+        provider=hook.provider,
+        secrets=tuple(secret for secret in found if secret is not None),
+        auth=None if hook.auth is None else _auth(hook.auth, child(node, "auth"), secrets),
+    )
+
+
+def _auth(auth: AuthForm, node: Node | None, secrets: Secrets) -> HookAuth | None:
+    """None while its secret is missing: without auth and secrets a hook lets nothing in."""
+    if auth.basic is not None:
+        password = secrets.hook_secret(reference(child(node, "basic", "password")))
+        name = auth.basic.username
+        return None if password is None else BasicAuth(username=name, password=password)
+    if auth.header is not None:
+        value = secrets.hook_secret(reference(child(node, "header", "value")))
+        name = auth.header.name.lower()
+        return None if value is None else HeaderAuth(name=name, value=value)
+    if auth.oidc is not None:
+        oidc = auth.oidc
+        return OidcAuth(issuer=oidc.issuer, audience=oidc.audience, email=oidc.email)
+    token = secrets.path_token(reference(child(node, "path")))
+    return None if token is None else PathAuth(token=token)
+
+
+def _cluster(cluster: ClusterForm, secrets: Secrets) -> Cluster:
+    return Cluster(
+        name=cluster.name,
+        url=cluster.url.rstrip("/"),
+        ca_file=None if cluster.tls is None else secrets.path(cluster.tls.ca.file),
+        is_suspended=cluster.suspend,
+    )
+
+
+def _repository(entry: RepositoryForm, keys: Mapping[str, tuple[str, ...]]) -> Repository:
+    layers = tuple(
+        Layer(
+            name=layer.name,
+            repository=entry.name,
+            patterns=layer.paths,
+            receivers=keys[layer.name],
+            depends_on=layer.depends_on,
+            is_suspended=layer.suspend,
+            definition=_definition(entry, layer.paths, keys[layer.name]),
+        )
+        for layer in entry.layers
+    )
+    return Repository(
+        name=entry.name,
+        hook=entry.hook,
+        url=entry.url,
+        ref=full_ref(entry.ref),
+        layers=layers,
+        index=LayerIndex((layer.name, layer.patterns) for layer in layers),
+        force_pushes=entry.force_pushes,
+        unmapped=entry.unmapped,
+    )
+
+
+def _definition(entry: RepositoryForm, patterns: Sequence[str], receivers: Sequence[str]) -> str:
+    """Digest of what makes a layer be adopted anew; how its URL is spelled is no part of it."""
+    parts = [list(patterns), full_ref(entry.ref), normalize_url(entry.url), list(receivers)]
+    return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _receiver(use: ReceiverUse, secrets: Secrets) -> Receiver:
+    is_oidc = use.type == OIDC
+    bearer = use.token.name if is_oidc and use.token is not None else None
+    return Receiver(
+        cluster=use.cluster,
+        namespace=use.namespace,
+        name=use.name,
+        type=cast("ReceiverType", use.type),
+        token=None if is_oidc else secrets.receiver_token(use.token),
+        bearer_file=None if bearer is None else secrets.path(bearer),
+    )

@@ -1,0 +1,72 @@
+"""Warnings: what a routing file asks for that this version does not do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.config.names import layers_of
+from router.config.tree import ListNode, MappingNode, Node, child, items, key_node, shown, text
+from router.core.providers.table import KNOWN_PROVIDERS, PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from router.config.report import Report
+
+_NOT_SERVED = {
+    "git": "git mode is not in this version: the rules for payloads are used instead",
+    "events": "events are not served by this version: no layer is confirmed",
+    "dependsOn": "`dependsOn` does not order calls yet",
+    "build": "`build` is not served by this version: only `paths` count",
+    "artifacts": "artifacts are not served by this version: their layers are not called",
+}
+
+
+def add_notices(root: Node, report: Report) -> None:
+    """Warn of what the file asks for in vain, once for each kind of thing."""
+    for hook in items(root, "hooks"):
+        _notice_hook(hook, report)
+    for cluster in items(root, "clusters"):
+        _notice_tls(cluster, report)
+    layers = tuple(layers_of(root))
+    _notice_first("git", items(root, "repositories"), report)
+    _notice_first("events", items(root, "clusters"), report)
+    _notice_first("dependsOn", layers, report)
+    _notice_first("build", layers, report)
+    _notice_first("artifacts", (root,), report)
+
+
+def _notice_hook(hook: Node, report: Report) -> None:
+    provider = text(hook, "provider")
+    place = child(hook, "provider")
+    if place is not None and provider in KNOWN_PROVIDERS and provider not in PROVIDERS:
+        report.warn(
+            place,
+            f"provider {shown(provider)} is not served by this version: "
+            "its hook refuses everything",
+        )
+    oidc = child(hook, "auth", "oidc")
+    if oidc is not None:
+        report.warn(
+            key_node(child(hook, "auth") or hook, "oidc"),
+            "oidc is not served by this version: its hook refuses everything",
+        )
+
+
+def _notice_tls(cluster: Node, report: Report) -> None:
+    url = text(cluster, "url")
+    if url is not None and url.startswith("http://") and child(cluster, "tls") is not None:
+        report.warn(key_node(cluster, "tls"), "the cluster's url is not https: `tls` is not used")
+
+
+def _notice_first(key: str, entries: Iterable[Node], report: Report) -> None:
+    for entry in entries:
+        if isinstance(entry, MappingNode) and key in entry.entries and not _is_empty(entry, key):
+            report.warn(key_node(entry, key), _NOT_SERVED[key])
+            return
+
+
+def _is_empty(entry: Node, key: str) -> bool:
+    """Whether *key* is an empty list, which asks for nothing."""
+    found = child(entry, key)
+    return isinstance(found, ListNode) and not found.items

@@ -1,0 +1,119 @@
+"""Rules that look at several keys of one entry, on a tree that may have other errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.config.fields import full_ref
+from router.config.file import AuthForm, GitForm, HookForm, LayerForm, RepositoryForm, RoutingFile
+from router.config.form import SecretRef, TokenRef
+from router.config.outline import keys_of, walk
+from router.config.tree import MappingNode, Node, ScalarNode, child, items, key_node, shown, text
+from router.core.patterns import pattern_problems
+from router.core.routing import normalize_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.config.form import Form
+    from router.config.report import Report
+
+
+def check_rules(root: Node, report: Report) -> None:
+    """Report every entry whose keys do not go together."""
+    for node, form in walk(root):
+        _check_values(node, form, report)
+        rule = _RULES.get(form)
+        if rule is not None:
+            rule(node, report)
+
+
+def _check_values(node: MappingNode, form: type[Form], report: Report) -> None:
+    """A key without a value is a mistake: nobody can tell whether it means nothing or a default."""
+    for key in node.entries.keys() & keys_of(form).keys():
+        value = node.entries[key].value
+        if isinstance(value, ScalarNode) and value.kind == "null":
+            report.error(node.entries[key].key, f"`{key}` has no value")
+
+
+def _check_root(node: MappingNode, report: Report) -> None:
+    if not {"repositories", "artifacts"} & node.entries.keys():
+        report.error(node, "the file has neither `repositories` nor `artifacts`")
+        return
+    first: dict[tuple[str, str, str], Node] = {}
+    for entry in items(node, "repositories"):
+        _check_entry(entry, first, report)
+
+
+def _check_entry(entry: Node, first: dict[tuple[str, str, str], Node], report: Report) -> None:
+    hook, url, ref = text(entry, "hook"), text(entry, "url"), text(entry, "ref")
+    if hook is None or url is None or ref is None:
+        return
+    earlier = first.setdefault((hook, normalize_url(url), full_ref(ref)), entry)
+    if earlier is not entry:
+        report.error(
+            entry,
+            f"this entry has the hook, url and ref of the one at line {earlier.line}; "
+            "put the layers of both into one",
+        )
+
+
+def _check_hook(node: MappingNode, report: Report) -> None:
+    given = {"secrets", "auth"} & node.entries.keys()
+    if not given:
+        report.error(node, "the hook has neither `secrets` nor `auth`: anybody could call it")
+    elif len(given) > 1:
+        report.error(
+            key_node(node, "auth"), "`auth` replaces `secrets`; the hook must have only one of them"
+        )
+
+
+def _check_auth(node: MappingNode, report: Report) -> None:
+    kinds = keys_of(AuthForm)
+    known = [kind for kind in node.entries if kind in kinds]
+    if not node.entries or len(known) > 1:
+        report.error(node, f"`auth` must have exactly one of {', '.join(kinds)}")
+
+
+def _check_reference(node: MappingNode, report: Report) -> None:
+    known = {"file", "env"} & node.entries.keys()
+    if not node.entries or len(known) > 1:
+        report.error(node, "a secret must have exactly one of file and env")
+
+
+def _check_git(node: MappingNode, report: Report) -> None:
+    if {"token", "sshKey"} <= node.entries.keys():
+        later = max(("token", "sshKey"), key=lambda key: _position(key_node(node, key)))
+        report.error(key_node(node, later), "`git` must not have both a token and an sshKey")
+
+
+def _position(node: Node) -> tuple[int, int]:
+    return node.line, node.column
+
+
+def _check_layer(node: MappingNode, report: Report) -> None:
+    paths = items(node, "paths")
+    # What is no text is reported elsewhere; "." keeps its position and says nothing.
+    patterns = ["." if (pattern := text(item)) is None else pattern for item in paths]
+    for position, message in pattern_problems(patterns):
+        report.error(paths[position], f"{shown(patterns[position])}: {message}")
+
+
+def _check_repository(node: MappingNode, report: Report) -> None:
+    url = text(node, "url")
+    scheme = (text(node, "git", "url") or url or "").partition("://")[0]
+    key = child(node, "git", "sshKey")
+    if key is not None and scheme in {"https", "http"}:
+        report.error(key_node(child(node, "git") or node, "sshKey"), "an sshKey needs an ssh URL")
+
+
+_RULES: dict[type[Form], Callable[[MappingNode, Report], None]] = {
+    RoutingFile: _check_root,
+    HookForm: _check_hook,
+    AuthForm: _check_auth,
+    SecretRef: _check_reference,
+    TokenRef: _check_reference,
+    RepositoryForm: _check_repository,
+    GitForm: _check_git,
+    LayerForm: _check_layer,
+}

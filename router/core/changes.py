@@ -1,0 +1,83 @@
+"""What a push changed, as far as its payload proves it, and what becomes of the ref's cursor.
+
+Payload mode: the file lists of a push count only where the provider's rules make them complete and
+the push starts at the commit last planned. In every other case the changed paths are unknown, and
+the reason names the setting or mode that would make them known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from router.core.model import Commit, RefState, RefUpdate
+
+GIT_WOULD_KNOW = "git mode would compare the two trees"
+
+
+@dataclass(frozen=True, slots=True)
+class ExactPaths:
+    """The changed paths are known: these and no others."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPaths:
+    """The changed paths are not known; *reason* names what would make them exact."""
+
+    reason: str
+
+
+def listed_changes(
+    update: RefUpdate, *, force_pushes: Literal["possible", "impossible"]
+) -> ExactPaths | UnknownPaths:
+    """What the update's own file lists prove, whatever the ref's cursor is."""
+    if update.is_created:
+        return UnknownPaths(
+            f"the ref was created, and what was there before is not told; {GIT_WOULD_KNOW}"
+        )
+    if update.forced:
+        return UnknownPaths(
+            f"the push was forced, and file lists do not show what it dropped; {GIT_WOULD_KNOW}"
+        )
+    if update.forced is None and force_pushes == "possible":
+        return UnknownPaths(
+            "the provider does not say whether the push was forced; forcePushes: impossible"
+            f" (a protected branch) would let its file lists count, and {GIT_WOULD_KNOW}"
+        )
+    if update.incomplete is not None:
+        return UnknownPaths(update.incomplete)
+    return ExactPaths(update.paths)
+
+
+def changes_since(
+    state: RefState, update: RefUpdate, listed: ExactPaths | UnknownPaths
+) -> ExactPaths | UnknownPaths:
+    """What changed since the commit last planned: the list, if the push starts there."""
+    if isinstance(listed, UnknownPaths):
+        return listed
+    if state.cursor == update.before:
+        return listed
+    if not state.was_planned:
+        return UnknownPaths("no push of this ref was planned before; the next push can be exact")
+    if state.cursor is None:
+        return UnknownPaths(
+            f"pushes of this ref arrived out of order or twice before this one; {GIT_WOULD_KNOW}"
+        )
+    return UnknownPaths(
+        "the push does not start at the commit last planned: another one was lost or is still to"
+        f" come; {GIT_WOULD_KNOW}"
+    )
+
+
+def next_cursor(state: RefState, update: RefUpdate) -> Commit | None:
+    """The commit that the next push must start from to be exact; None when no commit is safe.
+
+    A push that starts at the cursor moves it, also when forced. After any other push the tip is
+    trusted only if it was never seen on this ref: a known one may be an old push that came late.
+    """
+    if state.cursor is not None and state.cursor == update.before:
+        return update.after
+    return None if state.is_tip_known else update.after

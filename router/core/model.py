@@ -1,0 +1,392 @@
+"""The nouns of the product, as frozen values.
+
+What counts is kept as numbers that only grow, like a Kubernetes controller's generation and
+observedGeneration: a receiver is due when its *wanted* number is ahead of its *notified* one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+Commit: TypeAlias = str
+"""A full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
+
+Origin: TypeAlias = Literal["webhook", "adoption", "replay", "notify"]
+"""What made a delivery: a provider's POST, a changed layer definition, or an operator."""
+
+DeliveryStatus: TypeAlias = Literal["routed", "accepted", "ignored"]
+
+Knowledge: TypeAlias = Literal["exact", "unknown", "requested"]
+"""exact: the changed paths are known. unknown: every layer. requested: someone asked for it."""
+
+Outcome: TypeAlias = Literal[
+    "notified",  # answered 200
+    "rejected",  # answered anything else
+    "unreachable",  # no answer: refused, reset, DNS, TLS
+    "timed_out",  # no answer within the deadline
+    "misconfigured",  # could not be sent: its token or bearer file cannot be used
+    "cancelled",  # given up because the service stops
+]
+
+ReceiverState: TypeAlias = Literal["idle", "held", "due", "calling", "retrying", "stuck"]
+
+STUCK_AFTER_FAILURES = 10
+"""Failures in a row after which a receiver is called stuck: about ten minutes of backoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Bytes that no repr, log or error shows."""
+
+    value: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return "**********"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One error or warning of a routing file, at the place where it can be mended."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+def is_zero(commit: Commit) -> bool:
+    """Whether *commit* is the all-zero id that stands for "no commit" (40 or 64 zeros)."""
+    return not commit.strip("0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefUpdate:
+    """One ref that a push moved, as its provider tells it."""
+
+    ref: str
+    """Full name, e.g. refs/heads/main."""
+    before: Commit
+    after: Commit
+    forced: bool | None
+    """None where the provider does not say."""
+    paths: tuple[str, ...] = ()
+    """Union of the provider's file lists, without repeats; undecodable bytes as surrogates."""
+    incomplete: str | None = None
+    """Why the lists do not prove what changed (a sentence), or None where they do."""
+
+    @property
+    def is_created(self) -> bool:
+        return is_zero(self.before)
+
+    @property
+    def is_deleted(self) -> bool:
+        return is_zero(self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """What a delivery says happened; holds one or more ref updates."""
+
+    repository_urls: tuple[str, ...]
+    """Every URL by which the payload names its repository."""
+    updates: tuple[RefUpdate, ...]
+    delivery_id: str | None
+    """The provider's own id of this delivery; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """An authentic delivery that holds no push: a ping, another event."""
+
+    reason: str
+    delivery_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A named set of path patterns and receivers."""
+
+    name: str
+    repository: str
+    patterns: tuple[str, ...]
+    receivers: tuple[str, ...]
+    """Receiver keys, one for each cluster the layer is on."""
+    depends_on: tuple[str, ...] = ()
+    is_suspended: bool = False
+    definition: str = ""
+    """Digest of what makes the layer be adopted anew when it changes: patterns, ref, receivers."""
+
+
+ReceiverType: TypeAlias = Literal[
+    "generic", "generic-hmac", "generic-oidc", "github", "gitlab", "bitbucket"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A Flux Receiver; its URL path is derived from the token and is a secret."""
+
+    cluster: str
+    namespace: str
+    name: str
+    type: ReceiverType
+    token: Secret | None = None
+    """Used byte for byte, as Flux does; None for generic-oidc."""
+    bearer_file: str | None = None
+    """generic-oidc only: the file whose content is read anew for each call."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.cluster}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where receivers are: the address of one cluster's notification-controller."""
+
+    name: str
+    url: str
+    ca_file: str | None = None
+    is_suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Why one layer is, or is not, affected by one plan."""
+
+    layer: str
+    is_affected: bool
+    reason: str
+    path: str | None = None
+    """The path that decided, where one did."""
+    pattern: str | None = None
+    """The pattern that decided, where one did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """One receiver whose wanted number a plan raises, and the layers that ask for it."""
+
+    receiver: str
+    layers: tuple[str, ...]
+    is_held: bool = False
+    """Every asking layer is suspended there: wanted rises, nothing is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One decision: which layers, why, and what becomes of the ref's cursor."""
+
+    repository: str
+    knowledge: Knowledge
+    reason: str
+    matches: tuple[Match, ...]
+    """Affected layers, and those that an exclusion kept out; all others own no changed path."""
+    wants: tuple[Want, ...]
+    ref: str | None = None
+    commit: Commit | None = None
+    before: Commit | None = None
+    """The cursor this plan was made against."""
+    cursor: Commit | None = None
+    """What the ref's cursor becomes; only read for a plan of a tracked ref."""
+    unmapped_count: int = 0
+    """Changed paths that no layer owns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedRef:
+    """What one cursor belongs to: an entry of the routing file, its URL and its ref or wildcard."""
+
+    repository: str
+    url: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefState:
+    """What the store knows of a tracked ref at the moment of deciding."""
+
+    cursor: Commit | None = None
+    """The commit last planned; None when never planned, or when it is not known any more."""
+    was_planned: bool = False
+    is_tip_known: bool = False
+    """The update's *after* was a before or after on this ref already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A plan to be made inside the saving transaction, when the ref's state is certain.
+
+    *decide* is pure and quick, and may be called more than once; all slow work is done before.
+    """
+
+    decide: Callable[[RefState], Plan]
+    tracked: TrackedRef | None = None
+    """None for plans that no ref asked for (adoption, replay, notify): they move no cursor."""
+    before: Commit | None = None
+    """The update's own before and after: commits the ref is known to have had."""
+    after: Commit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRecord:
+    """One ref update as it is kept: what the push said, capped, and what became of it."""
+
+    ref: str
+    before: Commit
+    after: Commit
+    forced: bool | None
+    repository: str | None
+    """The entry of the routing file that tracks it; None when none does."""
+    status: DeliveryStatus
+    reason: str
+    """Why it was ignored; empty when it was routed: the plan holds the reason then."""
+    paths: tuple[str, ...] = ()
+    is_truncated: bool = False
+    """More paths were named than are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One hint that something moved; append-only history."""
+
+    id: str
+    origin: Origin
+    received_at: datetime
+    status: DeliveryStatus
+    reason: str = ""
+    hook: str | None = None
+    provider_delivery_id: str | None = None
+    body_digest: str | None = None
+    """SHA-256 of the body, hex."""
+    updates: tuple[UpdateRecord, ...] = ()
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan with the sequence number the store gave it (None when no ref asked for it)."""
+
+    plan: Plan
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What became of a delivery; for a duplicate, what became of the first one."""
+
+    delivery: Delivery
+    plans: tuple[SavedPlan, ...]
+    is_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who asked for a call: one layer of one plan."""
+
+    layer: str
+    delivery: str
+    repository: str
+    ref: str | None
+    commit: Commit | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A due receiver, leased to us for one call."""
+
+    receiver: str
+    wanted: int
+    """The number that becomes notified when this call is answered 200."""
+    failures: int
+    """Attempts that failed in a row before this one."""
+    asked: tuple[Asked, ...]
+    """Oldest first; what this call serves."""
+    wanted_since: datetime
+    """When the oldest of them was received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP call of a receiver."""
+
+    receiver: str
+    wanted: int
+    started_at: datetime
+    duration_seconds: float
+    outcome: Outcome
+    status: int | None = None
+    detail: str = ""
+    """What went wrong, without secrets and without the receiver's path."""
+    retry_after_seconds: float | None = None
+    """What the remote asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverStatus:
+    """A receiver's numbers as the store has them."""
+
+    receiver: str
+    wanted: int
+    notified: int
+    callable: int
+    """The highest wanted number that a layer which is not suspended asked for."""
+    failures: int
+    is_leased: bool
+    due_at: datetime
+    last_attempt: Attempt | None = None
+
+    @property
+    def state(self) -> ReceiverState:
+        """The one word for where this receiver stands."""
+        if self.is_leased:
+            return "calling"
+        if self.callable <= self.notified:
+            return "held" if self.wanted > self.notified else "idle"
+        if self.failures >= STUCK_AFTER_FAILURES:
+            return "stuck"
+        return "retrying" if self.failures else "due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGeneration:
+    """A routing file that was in force, as text without secrets, and its number."""
+
+    number: int
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A routing file that comes into force."""
+
+    digest: str
+    text: str
+    definitions: Mapping[str, str]
+    """Layer name → definition digest."""
+    receivers: Mapping[str, frozenset[str]]
+    """Receiver key → its layers that are not suspended there (empty: nothing is called)."""
+    clusters: Mapping[str, str]
+    """Receiver key → cluster name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStory:
+    """A delivery with everything that followed from it."""
+
+    position: int
+    """Grows with time; the cursor for paging."""
+    delivery: Delivery
+    plans: tuple[SavedPlan, ...]
+    attempts: tuple[Attempt, ...] = ()
+    """Only in the story of a single delivery: the calls that served it."""

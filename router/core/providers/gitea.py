@@ -1,0 +1,221 @@
+"""Gitea and Forgejo, which send the same payload; Forgejo adds headers of its own name.
+
+https://docs.gitea.com/usage/webhooks
+https://forgejo.org/docs/latest/user/webhooks/
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.core.changes import GIT_WOULD_KNOW
+from router.core.errors import InvalidSignature, MalformedPayload
+from router.core.model import Ignored, Push, is_zero
+from router.core.providers.interface import (
+    FORM,
+    JSON,
+    ListedCommit,
+    OutgoingCommit,
+    OutgoingPush,
+    checked_push,
+    checked_update,
+    decode,
+    event_name,
+    first_header,
+    form_payload,
+    json_body,
+    json_or_form_payload,
+    listed_paths,
+    media_type,
+    other_event,
+    repository_path,
+    web_url,
+)
+from router.core.verify import sign_sha256, verify_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SIGNATURE_HEADERS = (
+    ("X-Forgejo-Signature", ""),
+    ("X-Gitea-Signature", ""),
+    ("X-Hub-Signature-256", "sha256="),
+)
+"""Headers that hold the same HMAC-SHA256, with what stands before it; the first one counts.
+
+Without a secret they are sent all the same, with nothing after the prefix.
+"""
+
+COMMITS_MAX = 5
+"""Commits a push payload lists by default, the newest: FEED_MAX_COMMIT_NUM.
+
+https://docs.gitea.com/administration/config-cheat-sheet#ui-ui
+"""
+
+
+class _Repository(msgspec.Struct, frozen=True, gc=False):
+    clone_url: str | None = None
+    ssh_url: str | None = None
+    html_url: str | None = None
+    url: str | None = None
+
+
+class _Push(msgspec.Struct, frozen=True, gc=False):
+    ref: str
+    before: str
+    after: str
+    repository: _Repository
+    commits: list[ListedCommit] | None = None
+    total_commits: int | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Push)
+
+
+def verify(
+    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+) -> None:
+    """Check the HMAC of the JSON text, which in a form is the decoded field, not the body.
+
+    https://codeberg.org/forgejo/forgejo/src/branch/forgejo/services/webhook/shared/payloader.go
+    (AddDefaultHeaders signs the payload's content). Raises InvalidSignature.
+    """
+    header, prefix = _signature(headers) or ("X-Gitea-Signature", "")
+    content = body
+    if media_type(headers) == FORM:
+        try:
+            content = form_payload(body)
+        except MalformedPayload as error:
+            raise InvalidSignature(f"there is nothing to verify: {error}") from error
+    verify_sha256(headers, content, header=header, secrets=secrets, prefix=prefix)
+
+
+def is_signed(headers: Mapping[str, str]) -> bool:
+    """Whether one of the signature headers holds a signature."""
+    return _signature(headers) is not None
+
+
+def _signature(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    for header, prefix in SIGNATURE_HEADERS:
+        if headers.get(header.lower(), "").removeprefix(prefix):
+            return header, prefix
+    return None
+
+
+def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
+    """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
+    payload = json_or_form_payload(headers, body)
+    event = headers.get("x-forgejo-event") or event_name(headers, "X-Gitea-Event")
+    delivery = first_header(headers, "x-forgejo-delivery", "x-gitea-delivery")
+    match event:
+        case "push":
+            return _parse(payload, delivery)
+        case "create":
+            reason = "the create event is not needed: the push event tells the same"
+            return Ignored(reason=reason, delivery_id=delivery)
+        case "delete":
+            return Ignored(reason="a deleted ref notifies nothing", delivery_id=delivery)
+    return other_event(event, delivery_id=delivery)
+
+
+def _parse(payload: bytes, delivery: str | None) -> Push | Ignored:
+    push = decode(_DECODER, payload)
+    repository = push.repository
+    update = checked_update(
+        ref=push.ref,
+        before=push.before,
+        after=push.after,
+        forced=None,
+        paths=listed_paths(push.commits),
+        incomplete=_why_incomplete(push),
+    )
+    urls = (repository.clone_url, repository.ssh_url, repository.html_url, repository.url)
+    return checked_push(urls, [update], delivery_id=delivery)
+
+
+def _why_incomplete(push: _Push) -> str | None:
+    commits = push.commits or ()
+    if not commits:
+        return f"no commits were listed for a ref that moved; {GIT_WOULD_KNOW}"
+    if push.total_commits is None:
+        return (
+            "the payload does not say how many commits were pushed (Gitea does since 1.18); "
+            + GIT_WOULD_KNOW
+        )
+    if push.total_commits != len(commits):
+        return (
+            f"{len(commits)} of {push.total_commits} commits were listed; a higher"
+            f" FEED_MAX_COMMIT_NUM in app.ini would list more, and {GIT_WOULD_KNOW}"
+        )
+    if not all(commit.has_lists for commit in commits):
+        return f"the files of a commit were left out; {GIT_WOULD_KNOW}"
+    return None
+
+
+def encode_push(
+    push: OutgoingPush,
+    *,
+    secret: bytes,
+    delivery_id: str,
+    now_seconds: float,
+    names: tuple[str, ...] = ("Gitea", "Gogs"),
+) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body by which Gitea would send *push*.
+
+    The newest 5 commits are listed, newest first. The headers come in every one of *names* and in
+    GitHub's manner; the SHA-1 signature among those is left out.
+    """
+    url = web_url(push.repository_url)
+    pushed = () if is_zero(push.after) else push.commits[::-1]
+    commits = [_commit(commit, url) for commit in pushed]
+    payload = {
+        "ref": push.ref,
+        "before": push.before,
+        "after": push.after,
+        "compare_url": f"{url}/compare/{push.before}...{push.after}",
+        "commits": commits[:COMMITS_MAX],
+        "total_commits": len(commits),
+        "head_commit": commits[0] if commits else None,
+        "repository": _repository(push.repository_url),
+    }
+    body = json_body(payload)
+    signature = sign_sha256(body, secret=secret)
+    headers = {"Content-Type": JSON, "X-Hub-Signature-256": f"sha256={signature}"}
+    for name in (*names, "GitHub"):
+        headers[f"X-{name}-Event"] = headers[f"X-{name}-Event-Type"] = "push"
+        headers[f"X-{name}-Delivery"] = delivery_id
+    headers |= {f"X-{name}-Signature": signature for name in names}
+    return headers, body
+
+
+encode_forgejo_push = partial(encode_push, names=("Forgejo", "Gitea", "Gogs"))
+"""The same with the headers that Forgejo adds."""
+
+
+def _repository(repository_url: str) -> dict[str, object]:
+    full_name = repository_path(repository_url)
+    return {
+        "name": full_name.rpartition("/")[2],
+        "full_name": full_name,
+        "html_url": web_url(repository_url),
+        "clone_url": repository_url,
+    }
+
+
+def _commit(commit: OutgoingCommit, url: str) -> dict[str, object]:
+    """A rename is its old name removed and its new one added."""
+    author = {"name": commit.author_name, "email": commit.author_email}
+    return {
+        "id": commit.id,
+        "message": commit.message,
+        "timestamp": commit.timestamp,
+        "url": f"{url}/commit/{commit.id}",
+        "author": author,
+        "committer": author,
+        "added": [*commit.added, *(new for _, new in commit.renamed)],
+        "removed": [*commit.removed, *(old for old, _ in commit.renamed)],
+        "modified": commit.modified,
+    }

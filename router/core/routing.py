@@ -1,0 +1,139 @@
+"""The routing file in force, as values: hooks, clusters, repositories, layers, receivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import translate
+from re import compile as compile_regex
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from re import Pattern as Regex
+
+    from router.core.match import LayerIndex
+    from router.core.model import Cluster, Layer, Receiver, Secret
+
+Unmapped: TypeAlias = Literal["ignore", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicAuth:
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderAuth:
+    name: str
+    """Lower case."""
+    value: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathAuth:
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcAuth:
+    issuer: str
+    audience: str
+    email: str | None = None
+
+
+HookAuth: TypeAlias = BasicAuth | HeaderAuth | PathAuth | OidcAuth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """One configured inbound endpoint, /hooks/{name}."""
+
+    name: str
+    provider: str
+    secrets: tuple[Secret, ...] = ()
+    auth: HookAuth | None = None
+    """For providers that cannot sign; checked instead of a signature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """One entry under `repositories`: a ref of a Git repository and the layers it feeds."""
+
+    name: str
+    hook: str
+    url: str
+    ref: str
+    """Full name; may hold wildcards, e.g. refs/tags/v*."""
+    layers: tuple[Layer, ...]
+    index: LayerIndex = field(repr=False)
+    force_pushes: Literal["possible", "impossible"] = "possible"
+    unmapped: Unmapped = "ignore"
+    _ref_regex: Regex[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ref_regex", compile_regex(translate(self.ref)))
+
+    def tracks(self, ref: str) -> bool:
+        """Whether this entry follows *ref* (a full name; the whole name must match)."""
+        return self._ref_regex.match(ref) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """A routing file that loaded; immutable, so that a push sees one whole version."""
+
+    digest: str
+    hooks: Mapping[str, Hook]
+    clusters: Mapping[str, Cluster]
+    repositories: tuple[Repository, ...]
+    receivers: Mapping[str, Receiver]
+    generation: int = 0
+    """The number the store gave it; 0 until it is in force."""
+    layers: Mapping[str, Layer] = field(init=False, repr=False)
+    _by_url: Mapping[tuple[str, str], tuple[Repository, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        layers = {layer.name: layer for entry in self.repositories for layer in entry.layers}
+        object.__setattr__(self, "layers", layers)
+        by_url: dict[tuple[str, str], tuple[Repository, ...]] = {}
+        for entry in self.repositories:
+            key = (entry.hook, normalize_url(entry.url))
+            by_url[key] = (*by_url.get(key, ()), entry)
+        object.__setattr__(self, "_by_url", by_url)
+
+    def entries(self, hook: str, urls: Iterable[str]) -> tuple[Repository, ...]:
+        """The entries of *hook* whose URL is one of *urls*, in file order."""
+        found: dict[str, Repository] = {}
+        for url in {normalize_url(url) for url in urls}:
+            found.update((entry.name, entry) for entry in self._by_url.get((hook, url), ()))
+        return tuple(entry for entry in self.repositories if entry.name in found)
+
+    def is_held(self, receiver: str, layer: str) -> bool:
+        """Whether a suspension keeps *layer* from having *receiver* called."""
+        cluster = self.clusters[self.receivers[receiver].cluster]
+        return cluster.is_suspended or self.layers[layer].is_suspended
+
+
+def normalize_url(url: str) -> str:
+    """Reduce a repository's URL to `host/path`, the same for https, ssh and scp-like forms.
+
+    Scheme, userinfo, port, percent-encoding, a trailing slash or `.git`, and the case of the host
+    do not count. The case of the path does: hosts that ignore it are few, and a wrong match of two
+    repositories would be worse than a missing one.
+    """
+    text = url.strip()
+    if "://" not in text:
+        host, colon, path = text.partition(":")
+        is_scp_like = colon and "/" not in host  # user@host:path
+        text = f"ssh://{host}/{path.lstrip('/')}" if is_scp_like else f"file://{text}"
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:
+        return text
+    path = unquote(parts.path).strip("/").removesuffix(".git").rstrip("/")
+    return f"{host}/{path}"

@@ -1,0 +1,183 @@
+"""Proof that a delivery is authentic: signatures, tokens and credentials, over the raw bytes.
+
+Every comparison takes the same time wherever the two values differ, and is made on bytes:
+`hmac.compare_digest` raises on text that is not ASCII, and a sender chooses that text. Several
+secrets are accepted at once, so that one can be replaced without a gap; an empty secret or
+signature never verifies. A message names the header that is missing or wrong, never its content.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from router.core.errors import InvalidSignature
+from router.core.routing import BasicAuth, HeaderAuth, PathAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from router.core.routing import HookAuth
+
+SIGNING_TOKEN_PREFIX = b"whsec_"
+"""What a Standard Webhooks secret starts with; its base64 text follows.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+SIGNATURE_TOLERANCE_SECONDS = 300
+"""How far a signed timestamp may be from our clock, either way; as the reference libraries do."""
+
+_MISMATCH = "the signature does not match any secret of this hook"
+_WRONG_CREDENTIALS = "the credentials are not those of this hook"
+_MAX_TIMESTAMP_DIGITS = 12
+"""Seconds since 1970 stay within 12 digits for some thirty thousand years."""
+
+
+def header_bytes(value: str) -> bytes:
+    """Return the bytes a header had on the wire; empty if it cannot have come from one.
+
+    HTTP servers hand headers over as Latin-1 text (RFC 9110, section 5.5).
+    """
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return b""
+
+
+def sign_sha256(content: bytes, *, secret: bytes) -> str:
+    """Return the HMAC-SHA256 of *content* in lower-case hex."""
+    return hmac.digest(secret, content, "sha256").hex()
+
+
+def verify_sha256(
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    header: str,
+    secrets: Sequence[bytes],
+    prefix: str = "",
+) -> None:
+    """Check that *header* holds *prefix* and the hex HMAC-SHA256 of *content* by one secret.
+
+    *header* is written as the provider writes it. Raises InvalidSignature.
+    """
+    given = _required(headers, header)
+    usable = _usable(secrets)
+    signatures = (prefix + sign_sha256(content, secret=secret) for secret in usable)
+    if not _is_one_of(given, (signature.encode() for signature in signatures)):
+        raise InvalidSignature(_MISMATCH)
+
+
+def verify_token(headers: Mapping[str, str], *, header: str, secrets: Sequence[bytes]) -> None:
+    """Check that *header* holds one of the secrets itself. Raises InvalidSignature."""
+    given = _required(headers, header)
+    if not _is_one_of(given, _usable(secrets)):
+        raise InvalidSignature(f"the {header} header does not match any secret of this hook")
+
+
+def signing_key(secret: bytes) -> bytes | None:
+    """Return the key inside a `whsec_` signing token; None if it holds none."""
+    try:
+        return b64decode(secret.removeprefix(SIGNING_TOKEN_PREFIX), validate=True) or None
+    except Base64Error:
+        return None
+
+
+def sign_standard(body: bytes, *, key: bytes, message_id: str, timestamp: str) -> str:
+    """Return one entry of a `webhook-signature` header, as Standard Webhooks 1.0 defines it."""
+    content = f"{message_id}.{timestamp}.".encode("latin-1") + body
+    return "v1," + b64encode(hmac.digest(key, content, "sha256")).decode("ascii")
+
+
+def verify_standard(
+    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+) -> None:
+    """Check a Standard Webhooks signature against signing tokens. Raises InvalidSignature.
+
+    The header lists signatures separated by spaces; one that fits is enough, and entries of other
+    versions than `v1` are passed over.
+    """
+    entries = _required(headers, "webhook-signature").split()
+    message_id = _required(headers, "webhook-id").decode("latin-1")
+    timestamp = _required(headers, "webhook-timestamp").decode("latin-1")
+    keys = _usable([signing_key(secret) or b"" for secret in secrets])
+    _check_timestamp(timestamp, now_seconds=now_seconds)
+    signatures = [
+        sign_standard(body, key=key, message_id=message_id, timestamp=timestamp).encode()
+        for key in keys
+    ]
+    if not any([_is_one_of(entry, signatures) for entry in entries]):
+        raise InvalidSignature(_MISMATCH)
+
+
+def verify_auth(auth: HookAuth, headers: Mapping[str, str], path_token: str | None) -> None:
+    """Check what stands in for a signature where the provider cannot sign.
+
+    *path_token* is what follows the hook's name in the URL path. Raises InvalidSignature.
+    """
+    match auth:
+        case BasicAuth():
+            _verify_basic(auth, headers)
+        case HeaderAuth():
+            _verify_secret(_required(headers, auth.name), auth.value.value)
+        case PathAuth():
+            if not path_token:
+                raise InvalidSignature("the URL holds no token after the name of the hook")
+            _verify_secret(path_token.encode("utf-8", "surrogatepass"), auth.token.value)
+        case _:
+            raise InvalidSignature("this version does not serve hooks with oidc authentication")
+
+
+def _verify_basic(auth: BasicAuth, headers: Mapping[str, str]) -> None:
+    """RFC 7617: the user name ends at the first colon, the rest is the password."""
+    scheme, _, encoded = _required(headers, "Authorization").partition(b" ")
+    if scheme.lower() != b"basic":
+        raise InvalidSignature("the Authorization header is not of the Basic scheme")
+    try:
+        credentials = b64decode(encoded.strip(b" "), validate=True)
+    except Base64Error:
+        raise InvalidSignature("the Authorization header cannot be decoded") from None
+    username, _, password = credentials.partition(b":")
+    is_user = _is_equal(username, auth.username.encode())
+    _verify_secret(password if is_user else b"", auth.password.value)
+
+
+def _verify_secret(given: bytes, expected: bytes) -> None:
+    if not expected or not _is_equal(given, expected):
+        raise InvalidSignature(_WRONG_CREDENTIALS)
+
+
+def _required(headers: Mapping[str, str], header: str) -> bytes:
+    value = headers.get(header.lower(), "")
+    if not value:
+        raise InvalidSignature(f"no {header} header")
+    return header_bytes(value)
+
+
+def _usable(secrets: Sequence[bytes]) -> list[bytes]:
+    usable = [secret for secret in secrets if secret]
+    if not usable:
+        raise InvalidSignature("this hook has no secret that can verify this delivery")
+    return usable
+
+
+def _is_one_of(given: bytes, expected: Iterable[bytes]) -> bool:
+    """Compare with all, so that the time does not tell which one it was."""
+    return any([_is_equal(given, value) for value in expected])
+
+
+def _is_equal(given: bytes, expected: bytes) -> bool:
+    """Compare digests of the two: the time does not tell the length of a secret either."""
+    return hmac.compare_digest(sha256(given).digest(), sha256(expected).digest())
+
+
+def _check_timestamp(timestamp: str, *, now_seconds: float) -> None:
+    is_number = timestamp.isascii() and timestamp.isdigit()
+    if not is_number or len(timestamp) > _MAX_TIMESTAMP_DIGITS:
+        raise InvalidSignature("the webhook-timestamp header is not a number of seconds")
+    if abs(now_seconds - int(timestamp)) > SIGNATURE_TOLERANCE_SECONDS:
+        raise InvalidSignature("the webhook-timestamp header is more than 5 minutes off our clock")

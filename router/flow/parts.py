@@ -1,0 +1,24 @@
+"""What the steps of the flow share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from router.flow.routing import InForce
+    from router.ports import Clock, Observer, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The service's one store, clock and observer, the routing in force, and dispatch's bell."""
+
+    store: Store
+    in_force: InForce
+    clock: Clock
+    observer: Observer
+    wake: Callable[[], None]
+    """Has dispatch look for due receivers now."""

@@ -1,0 +1,155 @@
+"""The only caller of Flux: one HTTP call of a Receiver, and whatever became of it as an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import httpx
+
+from router.core import flux
+from router.core.model import Attempt
+from router.remote.connection import MAX_ANSWER_BYTES
+from router.remote.failures import CannotCall, explain, system_reason
+from router.remote.links import Links
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from router.core.model import Claim, Outcome, Receiver
+    from router.core.routing import Routing
+    from router.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    outcome: Outcome
+    status: int | None = None
+    detail: str = ""
+    retry_after_seconds: float | None = None
+
+
+class HttpReceiverClient:
+    """Implements router.ports.ReceiverClient over HTTP/1.1.
+
+    *deadline_seconds* bounds a call from its first to its last byte; *concurrency* is how many
+    calls may run at once on one cluster. *trust_env* lets the usual proxy variables apply.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        deadline_seconds: float,
+        concurrency: int,
+        trust_env: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+        self._links = Links(concurrency=concurrency, trust_env=trust_env)
+        self._is_closed = False
+
+    async def call(self, receiver: Receiver, claim: Claim) -> Attempt:
+        """Call *receiver* once, within the deadline; raises nothing but CancelledError."""
+        started_at, started = self._clock.now(), self._clock.monotonic()
+        answer = await self._call_within_deadline(receiver, claim)
+        return Attempt(
+            receiver=receiver.key,
+            wanted=claim.wanted,
+            started_at=started_at,
+            duration_seconds=self._clock.monotonic() - started,
+            outcome=answer.outcome,
+            status=answer.status,
+            detail=answer.detail,
+            retry_after_seconds=answer.retry_after_seconds,
+        )
+
+    async def use(self, routing: Routing) -> None:
+        """Take over the clusters of *routing*; connections to unchanged ones stay open."""
+        await self._links.use(routing.clusters)
+
+    async def close(self) -> None:
+        """Let go of all connections, each when the calls on it have ended."""
+        self._is_closed = True
+        await self._links.use({})
+
+    async def _call_within_deadline(self, receiver: Receiver, claim: Claim) -> _Answer:
+        if self._is_closed:
+            return _Answer(outcome="cancelled", detail="the service stops")
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._exchange(receiver, claim)
+        except TimeoutError:
+            detail = f"no answer within {self._deadline_seconds:g} s"
+            return _Answer(outcome="timed_out", detail=detail)
+
+    async def _exchange(self, receiver: Receiver, claim: Claim) -> _Answer:
+        try:
+            async with self._links.borrow(receiver.cluster) as link:
+                body = flux.call_body(claim)
+                headers = flux.call_headers(receiver, body, bearer=await _read_bearer(receiver))
+                url = link.cluster.url.rstrip("/") + flux.receiver_path(receiver)
+                response = await _send(link.client, url, headers=headers, body=body)
+                return await self._read_answer(response)
+        except (CannotCall, flux.UnusableToken) as error:
+            return _Answer(outcome="misconfigured", detail=str(error))
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+            return _Answer(outcome="misconfigured", detail="the cluster's url cannot be called")
+        except Exception as error:  # the port's promise: whatever happens is an outcome
+            return _Answer(outcome="unreachable", detail=explain(error))
+
+    async def _read_answer(self, response: httpx.Response) -> _Answer:
+        try:
+            await _drain(response)
+        finally:
+            await response.aclose()
+        if response.status_code == 200:
+            return _Answer(outcome="notified", status=200)
+        sent_at = flux.parse_http_date(response.headers.get("date", ""))
+        return _Answer(
+            outcome="rejected",
+            status=response.status_code,
+            detail=flux.status_hint(response.status_code),
+            retry_after_seconds=flux.parse_retry_after(
+                response.headers.get("retry-after"), now=sent_at or self._clock.now()
+            ),
+        )
+
+
+async def _send(
+    client: httpx.AsyncClient, url: str, *, headers: Mapping[str, str], body: bytes
+) -> httpx.Response:
+    raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    request = client.build_request("POST", url, content=body, headers=raw_headers)
+    return await client.send(request, stream=True)
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Read the body so that the connection can be used again, but not more than the limit.
+
+    Only by way of a proxy is there any: the direct transport has dropped it already.
+    """
+    read_bytes = 0
+    # httpx declares an iterator; it is a generator, which wants to be closed when left early.
+    generator = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
+    async with aclosing(generator) as chunks:
+        async for chunk in chunks:
+            read_bytes += len(chunk)
+            if read_bytes > MAX_ANSWER_BYTES:
+                return
+
+
+async def _read_bearer(receiver: Receiver) -> bytes | None:
+    """The bearer file's content, read anew: Kubernetes renews projected tokens in place."""
+    if receiver.type != "generic-oidc":
+        return None
+    if receiver.bearer_file is None:
+        raise CannotCall(f"{receiver.key} has no bearer file")
+    try:
+        return await asyncio.to_thread(Path(receiver.bearer_file).read_bytes)
+    except (OSError, ValueError) as error:
+        reason = system_reason(error) or "not a file name"
+        raise CannotCall(f"the bearer file of {receiver.key} cannot be read: {reason}") from None

@@ -1,0 +1,1 @@
+"""What is durable: deliveries, plans, matches, receivers and their numbers, attempts."""

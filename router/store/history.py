@@ -1,0 +1,116 @@
+"""Reading: deliveries and their stories, receivers and their numbers."""
+
+from __future__ import annotations
+
+from itertools import groupby, islice
+from typing import TYPE_CHECKING
+
+from router.core.model import DeliveryStory, Plan, ReceiverStatus, SavedPlan, StoredGeneration, Want
+from router.store.queries import SQLITE as SQL
+from router.store.rows import (
+    text_or_none,
+    to_attempt,
+    to_delivery,
+    to_instant,
+    to_match,
+    to_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from sqlite3 import Connection, Row
+
+    from router.core.model import Attempt
+
+_AFTER_THE_NEWEST = 2**63 - 1
+
+
+def last_generation(connection: Connection) -> StoredGeneration | None:
+    """See Store.last_generation."""
+    row = connection.execute(SQL["last_generation"]).fetchone()
+    if row is None:
+        return None
+    return StoredGeneration(number=row["number"], digest=row["digest"], text=to_text(row["text"]))
+
+
+def deliveries(
+    connection: Connection, *, limit: int, before: int | None
+) -> Sequence[DeliveryStory]:
+    """See Store.deliveries."""
+    end = _AFTER_THE_NEWEST if before is None else before
+    rows = connection.execute(SQL["deliveries"], (end, limit)).fetchall()
+    return [_story(connection, row) for row in rows]
+
+
+def delivery(connection: Connection, delivery_id: str) -> DeliveryStory | None:
+    """See Store.delivery."""
+    row = connection.execute(SQL["delivery_by_id"], (delivery_id,)).fetchone()
+    if row is None:
+        return None
+    attempts = connection.execute(SQL["serving_attempts"], (row["position"],))
+    return _story(connection, row, tuple(to_attempt(attempt) for attempt in attempts))
+
+
+def story_at(connection: Connection, position: int) -> DeliveryStory:
+    """The delivery at *position*, which must exist, without its attempts."""
+    return _story(connection, connection.execute(SQL["delivery_at"], (position,)).fetchone())
+
+
+def layer_deliveries(connection: Connection, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
+    """See Store.layer_deliveries."""
+    rows = connection.execute(SQL["layer_positions"], (layer,))
+    positions = (position for position, _ in groupby(row["position"] for row in rows))
+    return [story_at(connection, position) for position in list(islice(positions, limit))]
+
+
+def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
+    """See Store.receivers."""
+    return [_status(row, now) for row in connection.execute(SQL["receivers"])]
+
+
+def _story(connection: Connection, row: Row, attempts: tuple[Attempt, ...] = ()) -> DeliveryStory:
+    plans = connection.execute(SQL["plans"], (row["position"],)).fetchall()
+    return DeliveryStory(
+        position=row["position"],
+        delivery=to_delivery(row),
+        plans=tuple(_saved_plan(connection, plan) for plan in plans),
+        attempts=attempts,
+    )
+
+
+def _saved_plan(connection: Connection, row: Row) -> SavedPlan:
+    matches = connection.execute(SQL["matches"], (row["id"],))
+    plan = Plan(
+        repository=row["repository"],
+        knowledge=row["knowledge"],
+        reason=to_text(row["reason"]),
+        matches=tuple(to_match(match) for match in matches),
+        wants=tuple(_wants(connection.execute(SQL["wants"], (row["id"],)))),
+        ref=text_or_none(row["ref"]),
+        commit=row["commit_id"],
+        before=row["before_id"],
+        cursor=row["cursor"],
+        unmapped_count=row["unmapped_count"],
+    )
+    return SavedPlan(plan=plan, sequence=row["sequence"])
+
+
+def _wants(rows: Iterable[Row]) -> Iterable[Want]:
+    for (key, _number, is_held), group in groupby(
+        rows, key=lambda row: (row["key"], row["number"], row["is_held"])
+    ):
+        layers = tuple(row["layer"] for row in group)
+        yield Want(receiver=key, layers=layers, is_held=bool(is_held))
+
+
+def _status(row: Row, now: int) -> ReceiverStatus:
+    return ReceiverStatus(
+        receiver=row["receiver"],
+        wanted=row["receiver_wanted"],
+        notified=row["notified"],
+        callable=row["callable"],
+        failures=row["failures"],
+        is_leased=row["lease_until"] is not None and row["lease_until"] > now,
+        due_at=to_instant(row["due_at"]),
+        last_attempt=None if row["id"] is None else to_attempt(row),
+    )

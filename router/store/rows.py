@@ -1,0 +1,155 @@
+"""How the model's values stand in rows, and back; exact both ways, for any text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from router.core.model import Attempt, Delivery, Match, UpdateRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from sqlite3 import Row
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_UPDATE = attrgetter(
+    "ref", "before", "after", "forced", "repository", "status", "reason", "paths", "is_truncated"
+)
+
+
+def to_micros(instant: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC; floats would lose some of them."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def to_instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def seconds_to_micros(seconds: float) -> int:
+    return timedelta(seconds=seconds) // _MICROSECOND
+
+
+def to_bytes(text: str) -> bytes:
+    """UTF-8 that also carries lone surrogates, which stand for bytes that are no text."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def to_text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass")
+
+
+def bytes_or_none(text: str | None) -> bytes | None:
+    return None if text is None else to_bytes(text)
+
+
+def text_or_none(stored: bytes | None) -> str | None:
+    return None if stored is None else to_text(stored)
+
+
+def to_updates(updates: Sequence[UpdateRecord]) -> bytes:
+    """JSON, one array for each update in the order of `_UPDATE`."""
+    return to_bytes(json.dumps([_UPDATE(update) for update in updates], ensure_ascii=False))
+
+
+def from_updates(stored: bytes) -> tuple[UpdateRecord, ...]:
+    return tuple(_update(values) for values in json.loads(to_text(stored)))
+
+
+def _update(values: Sequence[Any]) -> UpdateRecord:
+    ref, before, after, forced, repository, status, reason, paths, is_truncated = values
+    return UpdateRecord(
+        ref=ref,
+        before=before,
+        after=after,
+        forced=forced,
+        repository=repository,
+        status=status,
+        reason=reason,
+        paths=tuple(paths),
+        is_truncated=is_truncated,
+    )
+
+
+def from_delivery(delivery: Delivery) -> tuple[Any, ...]:
+    """The parameters of `insert_delivery`."""
+    return (
+        delivery.id,
+        delivery.origin,
+        delivery.hook,
+        bytes_or_none(delivery.provider_delivery_id),
+        delivery.body_digest,
+        to_micros(delivery.received_at),
+        delivery.status,
+        to_bytes(delivery.reason),
+        to_updates(delivery.updates),
+        delivery.replay_of,
+    )
+
+
+def to_delivery(row: Row) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        origin=row["origin"],
+        hook=row["hook"],
+        provider_delivery_id=text_or_none(row["provider_delivery_id"]),
+        body_digest=row["body_digest"],
+        received_at=to_instant(row["received_at"]),
+        status=row["status"],
+        reason=to_text(row["reason"]),
+        updates=from_updates(row["updates"]),
+        replay_of=row["replay_of"],
+    )
+
+
+def from_match(plan: int, ordinal: int, match: Match) -> tuple[Any, ...]:
+    """The parameters of `insert_match`."""
+    return (
+        plan,
+        ordinal,
+        match.layer,
+        match.is_affected,
+        to_bytes(match.reason),
+        bytes_or_none(match.path),
+        bytes_or_none(match.pattern),
+    )
+
+
+def to_match(row: Row) -> Match:
+    return Match(
+        layer=row["layer"],
+        is_affected=bool(row["is_affected"]),
+        reason=to_text(row["reason"]),
+        path=text_or_none(row["path"]),
+        pattern=text_or_none(row["pattern"]),
+    )
+
+
+def from_attempt(receiver: int, attempt: Attempt) -> tuple[Any, ...]:
+    """The parameters of `insert_attempt`."""
+    return (
+        receiver,
+        attempt.wanted,
+        to_micros(attempt.started_at),
+        attempt.duration_seconds,
+        attempt.outcome,
+        attempt.status,
+        to_bytes(attempt.detail),
+        attempt.retry_after_seconds,
+    )
+
+
+def to_attempt(row: Row) -> Attempt:
+    return Attempt(
+        receiver=row["receiver"],
+        wanted=row["wanted"],
+        started_at=to_instant(row["started_at"]),
+        duration_seconds=row["duration_seconds"],
+        outcome=row["outcome"],
+        status=row["status"],
+        detail=to_text(row["detail"]),
+        retry_after_seconds=row["retry_after_seconds"],
+    )

@@ -1,0 +1,217 @@
+"""What is written when a delivery is saved or a routing file comes into force.
+
+Each function runs inside a transaction that the writer opened and commits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.errors import StaleGeneration
+from router.core.model import RefState, Saved, SavedPlan, is_zero
+from router.ports import Activated
+from router.store import history
+from router.store.queries import SQLITE as SQL
+from router.store.rows import bytes_or_none, from_delivery, from_match, to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from sqlite3 import Connection
+
+    from router.core.model import (
+        Activation,
+        Commit,
+        Delivery,
+        DeliveryStory,
+        Intent,
+        Plan,
+        TrackedRef,
+        Want,
+    )
+
+
+def save_delivery(
+    connection: Connection,
+    delivery: Delivery,
+    intents: Sequence[Intent],
+    *,
+    generation: int,
+    now: int,
+) -> Saved:
+    """See Store.save_delivery."""
+    position = _insert_delivery(connection, delivery)
+    if position is None:
+        first = _first_story(connection, delivery)
+        return Saved(delivery=first.delivery, plans=first.plans, is_duplicate=True)
+    (newest,) = connection.execute(SQL["newest_number"]).fetchone()
+    if newest != generation:
+        raise StaleGeneration(f"planned under generation {generation}, in force is {newest}")
+    plans = _insert_plans(connection, position, intents, generation=generation, now=now)
+    return Saved(delivery=delivery, plans=plans)
+
+
+def activate(
+    connection: Connection,
+    activation: Activation,
+    adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+    *,
+    now: int,
+) -> Activated:
+    """See Store.activate."""
+    number = _take_number(connection, activation, now)
+    _save_receivers(connection, activation, now)
+    adopted = _save_definitions(connection, activation)
+    for delivery, intent in adopt(adopted) if adopted else ():
+        position = _insert_delivery(connection, delivery)
+        assert position is not None  # only a hook's deliveries repeat
+        _insert_plans(connection, position, [intent], generation=number, now=now)
+    _update_callable(connection, activation, now)
+    return Activated(number=number, adopted=adopted)
+
+
+def _insert_delivery(connection: Connection, delivery: Delivery) -> int | None:
+    """The delivery's position; None when it is a duplicate."""
+    inserted = connection.execute(SQL["insert_delivery"], from_delivery(delivery))
+    return inserted.lastrowid if inserted.rowcount else None
+
+
+def _first_story(connection: Connection, delivery: Delivery) -> DeliveryStory:
+    row = connection.execute(
+        SQL["first_delivery"],
+        (delivery.hook, bytes_or_none(delivery.provider_delivery_id), delivery.body_digest),
+    ).fetchone()
+    return history.story_at(connection, row["position"])
+
+
+def _insert_plans(
+    connection: Connection,
+    position: int,
+    intents: Sequence[Intent],
+    *,
+    generation: int,
+    now: int,
+) -> tuple[SavedPlan, ...]:
+    plans = []
+    for intent in intents:
+        plan, ref, sequence = _decide(connection, intent)
+        row = (
+            position,
+            generation,
+            plan.repository,
+            plan.knowledge,
+            to_bytes(plan.reason),
+            bytes_or_none(plan.ref),
+            plan.commit,
+            plan.before,
+            plan.cursor,
+            plan.unmapped_count,
+            ref,
+            sequence,
+        )
+        plan_id = connection.execute(SQL["insert_plan"], row).lastrowid
+        assert plan_id is not None
+        _insert_matches(connection, plan_id, plan)
+        _raise_wants(connection, plan_id, plan.wants, now)
+        plans.append(SavedPlan(plan=plan, sequence=sequence))
+    return tuple(plans)
+
+
+def _decide(connection: Connection, intent: Intent) -> tuple[Plan, int | None, int | None]:
+    """The plan, the row of its ref and the sequence number; the ref's cursor is moved."""
+    if intent.tracked is None:
+        return intent.decide(RefState()), None, None
+    key = (intent.tracked.repository, intent.tracked.url, intent.tracked.ref)
+    row = connection.execute(SQL["find_ref"], key).fetchone()
+    if row is None:
+        plan, sequence = intent.decide(RefState()), 1
+        ref = _insert_ref(connection, intent.tracked, plan, sequence)
+        _remember(connection, ref, intent.after)
+    else:
+        ref, cursor, last = row
+        is_tip_known = not _remember(connection, ref, intent.after)
+        state = RefState(cursor=cursor, was_planned=True, is_tip_known=is_tip_known)
+        plan, sequence = intent.decide(state), last + 1
+        connection.execute(SQL["update_ref"], (plan.cursor, sequence, ref))
+    _remember(connection, ref, intent.before)
+    return plan, ref, sequence
+
+
+def _insert_ref(connection: Connection, tracked: TrackedRef, plan: Plan, sequence: int) -> int:
+    row = (tracked.repository, tracked.url, tracked.ref, plan.cursor, sequence)
+    ref = connection.execute(SQL["insert_ref"], row).lastrowid
+    assert ref is not None
+    return ref
+
+
+def _remember(connection: Connection, ref: int, commit: Commit | None) -> bool:
+    """Whether *commit* is new on this ref; no commit always is."""
+    if commit is None or is_zero(commit):
+        return True
+    return connection.execute(SQL["insert_commit"], (ref, commit)).rowcount > 0
+
+
+def _insert_matches(connection: Connection, plan_id: int, plan: Plan) -> None:
+    connection.executemany(
+        SQL["insert_match"],
+        [from_match(plan_id, ordinal, match) for ordinal, match in enumerate(plan.matches)],
+    )
+
+
+def _raise_wants(connection: Connection, plan_id: int, wants: Sequence[Want], now: int) -> None:
+    rows: list[tuple[int, int, int, int, str, bool]] = []
+    for want in wants:
+        receiver, number = connection.execute(
+            SQL["raise_wanted"],
+            {
+                "key": want.receiver,
+                "cluster": cluster_of(want.receiver),
+                "is_open": not want.is_held,
+                "now": now,
+            },
+        ).fetchone()
+        for layer in want.layers:
+            rows.append((receiver, number, len(rows), plan_id, layer, want.is_held))
+    connection.executemany(SQL["insert_want"], rows)
+
+
+def cluster_of(receiver: str) -> str:
+    """The cluster in a receiver's key; Kubernetes names hold no slash."""
+    return receiver.rsplit("/", 2)[0]
+
+
+def _take_number(connection: Connection, activation: Activation, now: int) -> int:
+    last = connection.execute(SQL["last_generation"]).fetchone()
+    if last is not None and last["digest"] == activation.digest:
+        return int(last["number"])
+    number = 1 if last is None else last["number"] + 1
+    row = (number, activation.digest, to_bytes(activation.text), now)
+    connection.execute(SQL["insert_generation"], row)
+    return number
+
+
+def _save_receivers(connection: Connection, activation: Activation, now: int) -> None:
+    connection.execute(SQL["delete_unwanted_receivers"])
+    connection.executemany(
+        SQL["save_receiver"], [(key, cluster, now) for key, cluster in activation.clusters.items()]
+    )
+
+
+def _save_definitions(connection: Connection, activation: Activation) -> tuple[str, ...]:
+    """The layers whose definition is not the stored one, in the order of the routing file."""
+    definitions = activation.definitions
+    stored: dict[str, str] = dict(connection.execute(SQL["definitions"]).fetchall())
+    gone = [(layer,) for layer in stored if layer not in definitions]
+    connection.executemany(SQL["delete_definition"], gone)
+    changed = [item for item in definitions.items() if stored.get(item[0]) != item[1]]
+    connection.executemany(SQL["save_definition"], changed)
+    return tuple(layer for layer, _ in changed)
+
+
+def _update_callable(connection: Connection, activation: Activation, now: int) -> None:
+    connection.execute(SQL["create_open_layers"])
+    connection.execute(SQL["clear_open_layers"])
+    connection.executemany(
+        SQL["insert_open_layer"],
+        [(key, layer) for key, layers in activation.receivers.items() for layer in layers],
+    )
+    connection.execute(SQL["update_callable"], (now,))

@@ -1,0 +1,194 @@
+"""The store in one SQLite file: the embedded default, for a single replica."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from router.core.errors import OperatorError
+from router.store import calling, history, retention, saving
+from router.store.checkpoints import Checkpoints
+from router.store.connection import connect_checkpointer, connect_reader, connect_writer
+from router.store.lock import FileLock
+from router.store.reader import Reader
+from router.store.rows import seconds_to_micros, to_micros
+from router.store.schema import migrate
+from router.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from router.core.model import (
+        Activation,
+        Attempt,
+        Claim,
+        Delivery,
+        DeliveryStory,
+        Intent,
+        ReceiverStatus,
+        Saved,
+        StoredGeneration,
+    )
+    from router.ports import Activated, Clock
+
+MIN_SQLITE = (3, 35, 0)
+"""The first version with RETURNING: https://sqlite.org/lang_returning.html."""
+
+
+class SqliteStore:
+    """Implements Store. Its clock is the one it is given: file and process share a machine."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        writer: Writer,
+        reader: Reader,
+        checkpoints: Checkpoints,
+        lock: FileLock,
+    ) -> None:
+        self._clock = clock
+        self._writer = writer
+        self._reader = reader
+        self._checkpoints = checkpoints
+        self._lock = lock
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock) -> SqliteStore:
+        """Open or create the file, bring it to the newest schema and start the threads.
+
+        Raises OperatorError when the file cannot be used: held by another process, written by a
+        newer version, no database, no permission.
+        """
+        path = await asyncio.to_thread(path.resolve)
+        lock, (writing, reading, moving) = await asyncio.to_thread(_open_file, path)
+        log = Path(f"{path}-wal")
+        return cls(
+            clock=clock,
+            writer=Writer(writing, log=log),
+            reader=Reader(reading),
+            checkpoints=Checkpoints(moving, log=log),
+            lock=lock,
+        )
+
+    @property
+    def commit_count(self) -> int:
+        """Commits so far; under load far fewer than what was saved."""
+        return self._writer.commit_count
+
+    async def last_generation(self) -> StoredGeneration | None:
+        return await self._reader.run(history.last_generation)
+
+    async def activate(
+        self,
+        activation: Activation,
+        *,
+        adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+    ) -> Activated:
+        return await self._writer.run(
+            lambda connection: saving.activate(connection, activation, adopt, now=self._now())
+        )
+
+    async def save_delivery(
+        self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
+    ) -> Saved:
+        return await self._writer.run(
+            lambda connection: saving.save_delivery(
+                connection, delivery, intents, generation=generation, now=self._now()
+            )
+        )
+
+    async def claim_due(
+        self, free: Mapping[str, int], *, owner: str, lease_seconds: float
+    ) -> Sequence[Claim]:
+        def claim(connection: sqlite3.Connection) -> Sequence[Claim]:
+            now = self._now()
+            lease_until = now + seconds_to_micros(lease_seconds)
+            return calling.claim_due(
+                connection, free, owner=owner, lease_until=lease_until, now=now
+            )
+
+        return await self._writer.run(claim)
+
+    async def next_due_seconds(self) -> float | None:
+        return await self._reader.run(
+            lambda connection: calling.next_due_seconds(connection, now=self._now())
+        )
+
+    async def record_attempt(
+        self, attempt: Attempt, *, owner: str, retry_seconds: float | None
+    ) -> bool:
+        return await self._writer.run(
+            lambda connection: calling.record_attempt(
+                connection, attempt, owner=owner, retry_seconds=retry_seconds, now=self._now()
+            )
+        )
+
+    async def reset_backoff(self, receivers: Collection[str] | None = None) -> None:
+        await self._writer.run(
+            lambda connection: calling.reset_backoff(connection, receivers, now=self._now())
+        )
+
+    async def prune(self, *, before: datetime, limit: int) -> int:
+        """Each step is a transaction of its own, between which deliveries are saved."""
+        end = to_micros(before)
+        removed = await self._writer.run(
+            lambda connection: retention.prune_deliveries(connection, before=end, limit=limit)
+        )
+        while await self._writer.run(
+            lambda connection: retention.prune_attempts(connection, before=end, limit=limit)
+        ):
+            continue
+        return removed
+
+    async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
+        return await self._reader.run(
+            lambda connection: history.deliveries(connection, limit=limit, before=before)
+        )
+
+    async def delivery(self, delivery_id: str) -> DeliveryStory | None:
+        return await self._reader.run(lambda connection: history.delivery(connection, delivery_id))
+
+    async def receivers(self) -> Sequence[ReceiverStatus]:
+        return await self._reader.run(
+            lambda connection: history.receivers(connection, now=self._now())
+        )
+
+    async def layer_deliveries(self, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
+        return await self._reader.run(
+            lambda connection: history.layer_deliveries(connection, layer, limit=limit)
+        )
+
+    async def close(self) -> None:
+        """The writer goes last, so that its final checkpoint finds nobody in its way."""
+        await self._checkpoints.close()
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.release()
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
+
+
+def _open_file(path: Path) -> tuple[FileLock, tuple[sqlite3.Connection, ...]]:
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
+        needed = ".".join(str(part) for part in MIN_SQLITE)
+        raise OperatorError(f"SQLite {needed} is needed, this is {sqlite3.sqlite_version}")
+    with ExitStack() as undo:
+        try:
+            lock = FileLock(Path(f"{path}.lock"))
+            undo.callback(lock.release)
+            writing = connect_writer(path)
+            undo.callback(writing.close)
+            migrate(writing)
+            reading = connect_reader(path)
+            undo.callback(reading.close)
+            moving = connect_checkpointer(path)
+        except (OSError, sqlite3.Error) as error:
+            raise OperatorError(f"cannot use the database {path}: {error}") from error
+        undo.pop_all()
+    return lock, (writing, reading, moving)

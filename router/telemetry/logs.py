@@ -1,0 +1,124 @@
+"""One wide line for each delivery and each attempt; keys are the glossary's words.
+
+No secret, no body and no receiver's URL path is ever handed to a log call.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from router.core.plan import affected_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.core.model import Attempt, Claim, Problem, Saved
+
+MAX_LISTED = 20
+"""Layers named in one line; the count is always there."""
+
+
+def configure_logs(*, log_format: Literal["console", "json"], level: str) -> None:
+    """Send this package's and the libraries' logs to standard error in one format."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+class LogObserver:
+    """Writes every outcome as one line."""
+
+    def __init__(self) -> None:
+        self._log = structlog.stdlib.get_logger("flux_router")
+
+    def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
+        delivery = saved.delivery
+        layers = [name for item in saved.plans for name in affected_layers(item.plan.matches)]
+        self._log.info(
+            f"delivery.{delivery.status}",
+            delivery=delivery.id,
+            hook=delivery.hook,
+            origin=delivery.origin,
+            duplicate=saved.is_duplicate,
+            reason=delivery.reason or "; ".join(item.plan.reason for item in saved.plans),
+            refs=[item.plan.ref for item in saved.plans],
+            commits=[item.plan.commit for item in saved.plans],
+            sequences=[item.sequence for item in saved.plans],
+            knowledge=[item.plan.knowledge for item in saved.plans],
+            layers=layers[:MAX_LISTED],
+            layer_count=len(layers),
+            provider_delivery_id=delivery.provider_delivery_id,
+            duration_ms=round(duration_seconds * 1000, 2),
+        )
+
+    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
+        self._log.warning("delivery.rejected", hook=hook, status=status, error=code)
+
+    def attempt_recorded(
+        self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
+    ) -> None:
+        is_fine = attempt.outcome in {"notified", "cancelled"}
+        (self._log.info if is_fine else self._log.warning)(
+            "dispatch.attempted",
+            receiver=attempt.receiver,
+            cluster=cluster,
+            outcome=attempt.outcome,
+            status=attempt.status,
+            detail=attempt.detail or None,
+            wanted=attempt.wanted,
+            failures=0 if is_fine else claim.failures + 1,
+            layers=list(dict.fromkeys(asked.layer for asked in claim.asked))[:MAX_LISTED],
+            deliveries=list(dict.fromkeys(asked.delivery for asked in claim.asked))[-MAX_LISTED:],
+            commit=next((a.commit for a in reversed(claim.asked) if a.commit), None),
+            duration_ms=round(attempt.duration_seconds * 1000, 2),
+            retry_seconds=None if retry_seconds is None else round(retry_seconds, 2),
+        )
+
+    def routing_loaded(
+        self, *, number: int, adopted: Sequence[str], warnings: Sequence[Problem]
+    ) -> None:
+        for warning in warnings:
+            self._log.warning("routing.warned", problem=str(warning))
+        self._log.info(
+            "routing.loaded",
+            generation=number,
+            adopted=list(adopted)[:MAX_LISTED],
+            adopted_count=len(adopted),
+        )
+
+    def routing_rejected(self, problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            self._log.error("routing.rejected", problem=str(problem))
+
+    def failed(self, *, task: str, error: BaseException) -> None:
+        self._log.error("task.failed", task=task, error=type(error).__name__, exc_info=error)

@@ -1,0 +1,1 @@
+"""The two listeners: public for what an Ingress exposes, admin for operators."""

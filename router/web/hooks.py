@@ -1,0 +1,169 @@
+"""The public listener: what an Ingress exposes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from router.core.errors import (
+    InvalidSignature,
+    NotFound,
+    RouterError,
+    SenderError,
+    UnsupportedMedia,
+)
+from router.core.providers.table import PROVIDERS
+from router.core.routing import PathAuth
+from router.core.verify import verify_auth
+from router.web.answers import (
+    JsonAnswer,
+    answer_error,
+    handle_defect,
+    handle_http_error,
+    handle_router_error,
+)
+from router.web.body import BodyBudget, read_body
+from router.web.limits import BODY_DEADLINE_SECONDS, MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from router.core.model import Saved, SavedPlan, UpdateRecord
+    from router.core.routing import Hook
+    from router.flow.accept import Acceptor
+    from router.flow.routing import InForce
+    from router.ports import Observer
+
+
+class HookEndpoint:
+    """POST /hooks/{hook}[/{token}]: one delivery in, one answer out."""
+
+    def __init__(
+        self, *, acceptor: Acceptor, in_force: InForce, observer: Observer, budget: BodyBudget
+    ) -> None:
+        self._acceptor = acceptor
+        self._in_force = in_force
+        self._observer = observer
+        self._budget = budget
+
+    async def __call__(self, request: Request) -> Response:
+        name = request.path_params["hook"]
+        hook = self._in_force.current.hooks.get(name)
+        try:
+            return await self._accept(hook, request)
+        except RouterError as error:
+            answer = answer_error(error)
+            code = error.code if isinstance(error, SenderError) else "unavailable"
+            self._observer.delivery_rejected(
+                hook=hook.name if hook else "unknown", status=answer.status_code, code=code
+            )
+            return answer
+
+    async def _accept(self, hook: Hook | None, request: Request) -> Response:
+        token = request.path_params.get("token")
+        if hook is None or hook.provider not in PROVIDERS:
+            raise NotFound("no such hook")
+        headers = join_headers(request)
+        check_before_body(hook, headers, token)
+        with self._budget.reserve() as reservation:
+            body = await read_body(
+                request,
+                reservation,
+                limit_bytes=MAX_BODY_BYTES,
+                deadline_seconds=BODY_DEADLINE_SECONDS,
+            )
+            saved = await self._acceptor.accept(hook, headers, body, path_token=token)
+        return answer_saved(saved)
+
+
+def join_headers(request: Request) -> Mapping[str, str]:
+    """Headers by lower-case name; repeated ones joined, so that a doubled signature fails."""
+    joined: dict[str, str] = {}
+    for name, value in request.headers.items():
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def check_before_body(hook: Hook, headers: Mapping[str, str], path_token: str | None) -> None:
+    """Refuse what can be refused without reading the body: no credentials, or a packed body."""
+    if path_token is not None and not isinstance(hook.auth, PathAuth):
+        raise NotFound("no such hook")
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMedia("a Content-Encoding is not accepted")
+    if hook.auth is not None:
+        verify_auth(hook.auth, headers, path_token)
+    elif not PROVIDERS[hook.provider].is_signed(headers):
+        raise InvalidSignature("the request is not signed")
+
+
+def answer_saved(saved: Saved) -> JsonAnswer:
+    """202 with what each update leads to, or 200 when nothing in the delivery concerns us."""
+    delivery = saved.delivery
+    if delivery.status == "ignored":
+        return JsonAnswer({"status": "ignored", "reason": delivery.reason})
+    updates = [_ignored(record) for record in delivery.updates if record.status == "ignored"]
+    updates += [_planned(item) for item in saved.plans]
+    return JsonAnswer(
+        {"delivery": delivery.id, "duplicate": saved.is_duplicate, "updates": updates},
+        status_code=202,
+    )
+
+
+def _planned(item: SavedPlan) -> dict[str, Any]:
+    plan = item.plan
+    return {
+        "repository": plan.repository,
+        "ref": plan.ref,
+        "commit": plan.commit,
+        "status": "routed",
+        "reason": plan.reason,
+        "layers": [
+            {"name": match.layer, "reason": match.reason}
+            for match in plan.matches
+            if match.is_affected
+        ],
+    }
+
+
+def _ignored(record: UpdateRecord) -> dict[str, Any]:
+    return {
+        "repository": record.repository,
+        "ref": record.ref,
+        "commit": record.after,
+        "status": "ignored",
+        "reason": record.reason,
+        "layers": [],
+    }
+
+
+async def healthz(_request: Request) -> Response:
+    """200 while the process runs."""
+    return JsonAnswer({"status": "ok"})
+
+
+def create_public_app(*, acceptor: Acceptor, in_force: InForce, observer: Observer) -> Starlette:
+    """The ASGI app of the public listener."""
+    endpoint = HookEndpoint(
+        acceptor=acceptor,
+        in_force=in_force,
+        observer=observer,
+        budget=BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES),
+    )
+    return Starlette(
+        routes=[
+            Route("/hooks/{hook}", endpoint.__call__, methods=["POST"]),
+            Route("/hooks/{hook}/{token}", endpoint.__call__, methods=["POST"]),
+            Route("/healthz", healthz, methods=["GET"]),
+        ],
+        exception_handlers={
+            RouterError: handle_router_error,
+            HTTPException: handle_http_error,
+            Exception: handle_defect,
+        },
+    )

@@ -1,0 +1,22 @@
+"""Every limit of the listeners, in one place."""
+
+from __future__ import annotations
+
+MAX_BODY_BYTES = 25 * 1024 * 1024
+"""The largest body of a hook, 25 MiB: GitHub and GitLab send none that is larger.
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap"""
+
+MAX_BODIES_IN_FLIGHT_BYTES = 256 * 1024 * 1024
+"""Bytes of all bodies held at once in this process; over it the answer is 503."""
+
+BODY_DEADLINE_SECONDS = 30.0
+"""How long a body may take to arrive: three times what GitHub and GitLab wait for an answer."""
+
+MAX_API_BODY_BYTES = 1024 * 1024
+"""The largest body of a request to the admin API."""
+
+RETRY_AFTER_SECONDS = 5
+"""What a 503 asks its sender to wait."""
+
+MAX_PAGE = 200
+"""Deliveries on one page of the admin API."""

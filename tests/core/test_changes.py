@@ -1,0 +1,94 @@
+"""The cursor rules of payload mode, as tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.core.changes import (
+    ExactPaths,
+    UnknownPaths,
+    changes_since,
+    listed_changes,
+    next_cursor,
+)
+from router.core.model import RefState
+from tests.builders import ZERO, commit, make_update
+
+EXACT = ExactPaths(("apps/app1/a.yaml",))
+
+
+@pytest.mark.parametrize(
+    ("fields", "force_pushes", "told"),
+    [
+        # complete lists of a push that was not forced
+        ({}, "possible", None),
+        # a forced push drops commits that no list shows
+        ({"forced": True}, "possible", "forced"),
+        ({"forced": True}, "impossible", "forced"),
+        # the provider is silent: only the operator's word rules a force push out
+        ({"forced": None}, "possible", "forcePushes: impossible"),
+        ({"forced": None}, "impossible", None),
+        # a new ref: nobody knows what was there
+        ({"before": ZERO}, "impossible", "created"),
+        ({"before": "0" * 64}, "impossible", "created"),
+        # the provider's own rule says the lists are cut
+        ({"incomplete": "cut at 2048; git mode would know"}, "impossible", "cut at 2048"),
+    ],
+)
+def test_lists_count_only_where_they_are_proved_complete(
+    fields: dict[str, object], force_pushes: str, told: str | None
+) -> None:
+    listed = listed_changes(make_update(**fields), force_pushes=force_pushes)  # type: ignore[arg-type]
+    if told is None:
+        assert listed == EXACT
+    else:
+        assert isinstance(listed, UnknownPaths)
+        assert told in listed.reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"before": ZERO}, {"forced": True}, {"forced": None}],
+)
+def test_every_reason_not_to_know_names_what_would_know(fields: dict[str, object]) -> None:
+    listed = listed_changes(make_update(**fields), force_pushes="possible")
+    assert isinstance(listed, UnknownPaths)
+    assert "git mode" in listed.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RefState(cursor=commit(1), was_planned=True), None),
+        (RefState(), "no push of this ref was planned before"),
+        (RefState(cursor=None, was_planned=True), "out of order"),
+        (RefState(cursor=commit(7), was_planned=True), "does not start at the commit last planned"),
+    ],
+)
+def test_lists_count_only_from_the_commit_last_planned(state: RefState, told: str | None) -> None:
+    changes = changes_since(state, make_update(), EXACT)
+    if told is None:
+        assert changes == EXACT
+    else:
+        assert isinstance(changes, UnknownPaths)
+        assert told in changes.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        # the push starts at the cursor: it moves, even to a commit that was there before (forced)
+        (RefState(cursor=commit(1), was_planned=True, is_tip_known=False), commit(2)),
+        (RefState(cursor=commit(1), was_planned=True, is_tip_known=True), commit(2)),
+        # a gap: a tip never seen is newer than all we know
+        (RefState(cursor=commit(9), was_planned=True, is_tip_known=False), commit(2)),
+        (RefState(), commit(2)),
+        # a gap, and the tip is an old one: it may have come late
+        (RefState(cursor=commit(9), was_planned=True, is_tip_known=True), None),
+        (RefState(cursor=None, was_planned=True, is_tip_known=True), None),
+    ],
+)
+def test_the_cursor_moves_only_to_a_commit_that_is_surely_the_newest(
+    state: RefState, expected: str | None
+) -> None:
+    assert next_cursor(state, make_update()) == expected

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from router.core.changes import ExactPaths
+from router.core.match import match_layers
+from router.core.model import Plan, RefState, SavedPlan
+from router.core.plan import (
+    affected_layers,
+    plan_adoption,
+    plan_notify,
+    plan_replay,
+    plan_update,
+    plan_wants,
+)
+from tests.builders import commit, make_layer, make_repository, make_routing, make_update
+
+
+def plan_paths(*paths: str, cursor: str | None = commit(1)) -> Plan:
+    routing = make_routing()
+    entry = routing.repositories[0]
+    listed = ExactPaths(paths)
+    intent = plan_update(
+        routing, entry, make_update(paths=paths), listed, match_layers(entry.index, listed)
+    )
+    return intent.decide(RefState(cursor=cursor, was_planned=cursor is not None))
+
+
+def test_a_push_from_the_cursor_wants_the_receivers_of_its_layers_only() -> None:
+    plan = plan_paths("apps/app1/a.yaml", "docs/readme.md")
+    assert plan.knowledge == "exact"
+    assert [want.receiver for want in plan.wants] == ["prod/flux-system/app1"]
+    assert plan.unmapped_count == 1
+    assert "2 changed paths, 1 of no layer (e.g. 'docs/readme.md')" in plan.reason
+
+
+def test_the_shared_base_wants_every_app() -> None:
+    assert affected_layers(plan_paths("apps/base/x.yaml").matches) == ("app1", "app2", "app3")
+
+
+def test_a_push_from_elsewhere_wants_every_layer_and_says_why() -> None:
+    plan = plan_paths("apps/app1/a.yaml", cursor=commit(9))
+    assert plan.knowledge == "unknown"
+    assert len(plan.wants) == 7
+    assert "does not start at the commit last planned" in plan.reason
+
+
+def test_deciding_again_for_another_state_gives_another_plan() -> None:
+    routing = make_routing()
+    entry, listed = routing.repositories[0], ExactPaths(("apps/app1/a",))
+    intent = plan_update(routing, entry, make_update(), listed, match_layers(entry.index, listed))
+    assert intent.decide(RefState()).knowledge == "unknown"
+    assert intent.decide(RefState(cursor=commit(1), was_planned=True)).knowledge == "exact"
+
+
+def test_layers_that_share_a_receiver_want_it_once() -> None:
+    shared = ("prod/flux-system/apps",)
+    layers = [replace(make_layer(name, [name]), receivers=shared) for name in ("a", "b")]
+    routing = make_routing(make_repository(layers))
+    (want,) = plan_wants(routing, ["a", "b"])
+    assert (want.receiver, want.layers, want.is_held) == (shared[0], ("a", "b"), False)
+
+
+def test_a_want_is_held_only_when_every_asking_layer_is_suspended() -> None:
+    layers = [
+        make_layer("a", ["a"], is_suspended=True),
+        make_layer("b", ["b"]),
+    ]
+    routing = make_routing(make_repository(layers))
+    held = {want.receiver: want.is_held for want in plan_wants(routing, ["a", "b"])}
+    assert held == {"prod/flux-system/a": True, "prod/flux-system/b": False}
+
+
+def test_a_suspended_cluster_holds_all_its_receivers_and_no_others() -> None:
+    layers = [make_layer("a", ["a"], clusters=("prod", "stage"))]
+    routing = make_routing(make_repository(layers), suspended_clusters=["stage"])
+    held = {want.receiver: want.is_held for want in plan_wants(routing, ["a"])}
+    assert held == {"prod/flux-system/a": False, "stage/flux-system/a": True}
+
+
+def test_an_adoption_is_one_plan_for_each_repository() -> None:
+    one = make_repository({"a": ["a"], "b": ["b"]}, name="one")
+    two = make_repository(
+        [make_layer("c", ["c"], repository="two")], name="two", url="https://x.test/two"
+    )
+    plans = plan_adoption(make_routing(one, two), {"b", "c"})
+    assert [(plan.repository, affected_layers(plan.matches)) for plan in plans] == [
+        ("one", ("b",)),
+        ("two", ("c",)),
+    ]
+    assert all(plan.knowledge == "requested" for plan in plans)
+
+
+def test_a_replay_wants_what_is_still_there_and_tells_what_is_gone() -> None:
+    before = make_routing(make_repository({"a": ["a"], "b": ["b"]}))
+    saved = SavedPlan(plan=plan_notify(before, "a"), sequence=None)
+    other = SavedPlan(plan=plan_notify(before, "b"), sequence=None)
+    now = make_routing(make_repository({"b": ["b"]}))
+    plans, gone = plan_replay(now, [saved, other])
+    assert [affected_layers(plan.matches) for plan in plans] == [("b",)]
+    assert gone == ("a",)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from router.core.routing import normalize_url
+from tests.builders import make_repository, make_routing
+
+SAME = [
+    "https://github.com/acme/fleet",
+    "https://github.com/acme/fleet.git",
+    "https://github.com/acme/fleet/",
+    "https://GitHub.com/acme/fleet",
+    "https://user:password@github.com:443/acme/fleet.git",
+    "http://github.com:8080/acme/fleet",
+    "ssh://git@github.com:22/acme/fleet.git",
+    "git@github.com:acme/fleet.git",
+    "git@github.com:/acme/fleet",
+    "git://github.com/acme/fleet.git/",
+    "https://github.com/acme/%66leet",
+]
+OTHER = [
+    "https://github.com/acme/fleet2",
+    "https://github.com/acme/Fleet",
+    "https://gitlab.com/acme/fleet",
+    "https://github.com.evil.test/acme/fleet",
+    "https://evil.test/github.com/acme/fleet",
+    "https://github.com/acme/fleet/x",
+    "",
+    "https://[broken/acme/fleet",
+    "acme/fleet",
+]
+
+
+@pytest.mark.parametrize("url", SAME)
+def test_one_repository_is_known_by_all_its_urls(url: str) -> None:
+    assert make_routing().entries("github", [url])
+
+
+@pytest.mark.parametrize("url", OTHER)
+def test_other_repositories_are_not_taken_for_it(url: str) -> None:
+    assert not make_routing().entries("github", [url])
+
+
+def test_a_repository_of_another_hook_is_not_found() -> None:
+    assert not make_routing().entries("gitlab", [SAME[0]])
+
+
+def test_local_paths_and_file_urls_are_the_same_repository() -> None:
+    assert normalize_url("/srv/git/fleet.git") == normalize_url("file:///srv/git/fleet")
+
+
+def test_entries_of_one_url_are_found_in_file_order_once_each() -> None:
+    main = make_repository({"a": ["a"]}, name="main")
+    tags = make_repository({"b": ["b"]}, name="tags", ref="refs/tags/v*")
+    found = make_routing(main, tags).entries("github", SAME)
+    assert [entry.name for entry in found] == ["main", "tags"]
+
+
+@pytest.mark.parametrize(
+    ("tracked", "ref", "expected"),
+    [
+        ("refs/heads/main", "refs/heads/main", True),
+        ("refs/heads/main", "refs/tags/main", False),  # a tag with a branch's name
+        ("refs/heads/main", "refs/heads/main2", False),
+        ("refs/heads/main", "refs/heads/feature/main", False),
+        ("refs/tags/v*", "refs/tags/v1.0", True),
+        ("refs/tags/v*", "refs/tags/release", False),
+        ("refs/tags/v*", "refs/heads/v1", False),
+        ("refs/heads/main", "refs/heads/MAIN", False),
+        ("refs/heads/main", "refs/heads/main\n", False),
+    ],
+)
+def test_a_ref_is_tracked_by_its_whole_name(tracked: str, ref: str, expected: bool) -> None:
+    assert make_repository(ref=tracked).tracks(ref) is expected

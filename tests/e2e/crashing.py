@@ -1,0 +1,67 @@
+"""`flux-router serve` that kills itself at one step on the way of its first push.
+
+Run as `python -m tests.e2e.crashing STEP`; the steps are the keys of STEPS.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from router.cli.app import main
+from router.remote.receiver import HttpReceiverClient
+from router.store.sqlite import SqliteStore
+
+Method = Callable[..., Awaitable[Any]]
+
+STEPS: dict[str, tuple[type, str, bool]] = {
+    # step: class, method, whether the process dies after the method instead of before
+    "before_save": (SqliteStore, "save_delivery", False),
+    "after_save": (SqliteStore, "save_delivery", True),
+    "before_claim": (SqliteStore, "claim_due", False),
+    "after_claim": (SqliteStore, "claim_due", True),
+    "before_call": (HttpReceiverClient, "call", False),
+    "after_call": (HttpReceiverClient, "call", True),
+    "before_record": (SqliteStore, "record_attempt", False),
+    "after_record": (SqliteStore, "record_attempt", True),
+}
+
+state = {"has_push": False}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def note_push(method: Method) -> Method:
+    """Steps count from the first push on; what the start itself calls does not."""
+
+    async def noted(*args: Any, **kwargs: Any) -> Any:
+        state["has_push"] = True
+        return await method(*args, **kwargs)
+
+    return noted
+
+
+def crash(method: Method, *, is_after: bool) -> Method:
+    async def crashing(*args: Any, **kwargs: Any) -> Any:
+        if state["has_push"] and not is_after:
+            die()
+        result = await method(*args, **kwargs)
+        if state["has_push"]:
+            die()
+        return result
+
+    return crashing
+
+
+if __name__ == "__main__":
+    owner, name, is_after = STEPS[sys.argv.pop()]
+    setattr(owner, name, crash(getattr(owner, name), is_after=is_after))
+    save = note_push(SqliteStore.save_delivery)
+    setattr(SqliteStore, "save_delivery", save)  # noqa: B010 - replaces a method on purpose
+    sys.argv.append("serve")
+    main()

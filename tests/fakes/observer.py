@@ -1,0 +1,46 @@
+"""An Observer that remembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.core.model import Attempt, Claim, Problem, Saved
+
+
+class RecordingObserver:
+    """Keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.saved: list[Saved] = []
+        self.rejected: list[tuple[str, int, str]] = []
+        self.attempts: list[Attempt] = []
+        self.retry_seconds: list[float | None] = []
+        self.loaded: list[tuple[int, tuple[str, ...]]] = []
+        self.problems: list[tuple[Problem, ...]] = []
+        self.failures: list[tuple[str, BaseException]] = []
+
+    def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
+        self.saved.append(saved)
+
+    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
+        self.rejected.append((hook, status, code))
+
+    def attempt_recorded(
+        self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
+    ) -> None:
+        self.attempts.append(attempt)
+        self.retry_seconds.append(retry_seconds)
+
+    def routing_loaded(
+        self, *, number: int, adopted: Sequence[str], warnings: Sequence[Problem]
+    ) -> None:
+        self.loaded.append((number, tuple(adopted)))
+
+    def routing_rejected(self, problems: Sequence[Problem]) -> None:
+        self.problems.append(tuple(problems))
+
+    def failed(self, *, task: str, error: BaseException) -> None:
+        self.failures.append((task, error))

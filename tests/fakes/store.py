@@ -1,0 +1,291 @@
+"""The store in memory, for tests of everything above it; held to the same contract suite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from router.core.errors import StaleGeneration, StoreUnavailable
+from router.core.model import (
+    Asked,
+    DeliveryStory,
+    RefState,
+    Saved,
+    SavedPlan,
+    StoredGeneration,
+)
+from router.ports import Activated
+from tests.fakes.store_rows import FakeReceiver, FakeRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from router.core.model import (
+        Activation,
+        Attempt,
+        Claim,
+        Delivery,
+        Intent,
+        ReceiverStatus,
+        TrackedRef,
+        Want,
+    )
+    from router.ports import Clock
+
+
+class FakeStore:
+    """Implements Store. Set *is_down* to have every method raise StoreUnavailable."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.is_down = False
+        self._clock = clock
+        self._generation: StoredGeneration | None = None
+        self._definitions: dict[str, str] = {}
+        self._refs: dict[TrackedRef, FakeRef] = {}
+        self._stories: list[DeliveryStory] = []
+        self._numbers: dict[str, list[tuple[str, int]]] = {}
+        """Delivery id → the receivers it raised and the wanted numbers they got."""
+        self._last_position = 0
+        self._receivers: dict[str, FakeReceiver] = {}
+        self._attempts: list[Attempt] = []
+        self._unreachable: set[str] = set()
+
+    async def last_generation(self) -> StoredGeneration | None:
+        self._check()
+        return self._generation
+
+    async def activate(
+        self,
+        activation: Activation,
+        *,
+        adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+    ) -> Activated:
+        self._check()
+        changed = tuple(
+            layer
+            for layer, digest in activation.definitions.items()
+            if self._definitions.get(layer) != digest
+        )
+        deliveries = adopt(changed) if changed else ()
+        refs, plans = self._decide([intent for _, intent in deliveries])
+        self._generation = self._next_generation(activation)
+        self._definitions = dict(activation.definitions)
+        self._take_receivers(activation)
+        self._refs |= refs
+        for (delivery, _), plan in zip(deliveries, plans, strict=True):
+            self._insert(delivery, [plan])
+        for receiver in self._receivers.values():
+            layers = activation.receivers.get(receiver.key, frozenset())
+            receiver.open_for(layers, self._clock.now())
+        return Activated(number=self._generation.number, adopted=changed)
+
+    async def save_delivery(
+        self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
+    ) -> Saved:
+        self._check()
+        first = self._first(delivery)
+        if first is not None:
+            return Saved(delivery=first.delivery, plans=first.plans, is_duplicate=True)
+        if self._generation is None or self._generation.number != generation:
+            raise StaleGeneration(f"planned under generation {generation}")
+        refs, plans = self._decide(intents)
+        self._refs |= refs
+        self._insert(delivery, plans)
+        return Saved(delivery=delivery, plans=tuple(plans))
+
+    async def claim_due(
+        self, free: Mapping[str, int], *, owner: str, lease_seconds: float
+    ) -> Sequence[Claim]:
+        self._check()
+        now, left, claims = self._clock.now(), dict(free), []
+        for receiver in sorted(self._receivers.values(), key=lambda each: (each.due_at, each.key)):
+            if receiver.is_due(now) and left.get(receiver.cluster, 0) > 0:
+                left[receiver.cluster] -= 1
+                receiver.lease_owner = owner
+                receiver.lease_until = now + timedelta(seconds=lease_seconds)
+                claims.append(receiver.claim(now))
+        return claims
+
+    async def next_due_seconds(self) -> float | None:
+        self._check()
+        waiting = [receiver for receiver in self._receivers.values() if receiver.is_waiting]
+        if not waiting:
+            return None
+        due_at = min(max(each.due_at, each.lease_until or each.due_at) for each in waiting)
+        return max(0.0, (due_at - self._clock.now()).total_seconds())
+
+    async def record_attempt(
+        self, attempt: Attempt, *, owner: str, retry_seconds: float | None
+    ) -> bool:
+        self._check()
+        receiver = self._receivers.get(attempt.receiver)
+        if receiver is None:
+            return False
+        self._attempts.append(attempt)
+        receiver.record(attempt, owner=owner, retry_seconds=retry_seconds, now=self._clock.now())
+        return self._note_reachability(receiver.cluster, attempt)
+
+    async def reset_backoff(self, receivers: Collection[str] | None = None) -> None:
+        self._check()
+        for receiver in self._receivers.values():
+            if receivers is None or receiver.key in receivers:
+                receiver.failures = 0
+                receiver.make_due(self._clock.now())
+
+    async def prune(self, *, before: datetime, limit: int) -> int:
+        self._check()
+        old = sorted(
+            (story for story in self._stories if self._is_prunable(story, before)),
+            key=lambda story: (story.delivery.received_at, story.position),
+        )[:limit]
+        removed = {story.delivery.id for story in old}
+        self._stories = [story for story in self._stories if story.delivery.id not in removed]
+        for receiver in self._receivers.values():
+            receiver.asked = [row for row in receiver.asked if row[1].delivery not in removed]
+        last = {id(receiver.last_attempt) for receiver in self._receivers.values()}
+        self._attempts = [
+            attempt
+            for attempt in self._attempts
+            if attempt.started_at >= before or id(attempt) in last
+        ]
+        return len(removed)
+
+    async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
+        self._check()
+        older = [story for story in self._stories if before is None or story.position < before]
+        return older[::-1][:limit]
+
+    async def delivery(self, delivery_id: str) -> DeliveryStory | None:
+        self._check()
+        for story in self._stories:
+            if story.delivery.id == delivery_id:
+                return replace(story, attempts=self._serving(delivery_id))
+        return None
+
+    async def receivers(self) -> Sequence[ReceiverStatus]:
+        self._check()
+        now = self._clock.now()
+        wanted = [receiver for receiver in self._receivers.values() if receiver.wanted]
+        return [receiver.status(now) for receiver in sorted(wanted, key=lambda each: each.key)]
+
+    async def layer_deliveries(self, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
+        self._check()
+        affected = [
+            story
+            for story in self._stories
+            if any(
+                match.layer == layer and match.is_affected
+                for saved in story.plans
+                for match in saved.plan.matches
+            )
+        ]
+        return affected[::-1][:limit]
+
+    async def close(self) -> None:
+        self.is_down = True
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise StoreUnavailable("the store is down")
+
+    def _next_generation(self, activation: Activation) -> StoredGeneration:
+        last = self._generation
+        if last is not None and last.digest == activation.digest:
+            return last
+        number = 1 if last is None else last.number + 1
+        return StoredGeneration(number=number, digest=activation.digest, text=activation.text)
+
+    def _take_receivers(self, activation: Activation) -> None:
+        self._receivers = {key: each for key, each in self._receivers.items() if each.wanted}
+        for key, cluster in activation.clusters.items():
+            self._receiver(key).cluster = cluster
+
+    def _receiver(self, key: str) -> FakeReceiver:
+        cluster = key.rsplit("/", 2)[0]
+        unknown = FakeReceiver(key=key, cluster=cluster, due_at=self._clock.now())
+        return self._receivers.setdefault(key, unknown)
+
+    def _first(self, delivery: Delivery) -> DeliveryStory | None:
+        names = _names(delivery)
+        if delivery.status == "ignored" or None in names:
+            return None
+        for story in self._stories:
+            if _names(story.delivery) == names and story.delivery.status != "ignored":
+                return story
+        return None
+
+    def _decide(
+        self, intents: Sequence[Intent]
+    ) -> tuple[dict[TrackedRef, FakeRef], list[SavedPlan]]:
+        """Every plan and what becomes of the refs, before anything is changed."""
+        refs: dict[TrackedRef, FakeRef] = {}
+        plans = []
+        for intent in intents:
+            if intent.tracked is None:
+                plans.append(SavedPlan(plan=intent.decide(RefState()), sequence=None))
+                continue
+            ref = refs.get(intent.tracked) or self._refs.get(intent.tracked) or FakeRef()
+            plan = intent.decide(ref.state(intent))
+            refs[intent.tracked] = ref.after(intent, plan)
+            plans.append(SavedPlan(plan=plan, sequence=ref.sequence + 1))
+        return refs, plans
+
+    def _insert(self, delivery: Delivery, plans: Sequence[SavedPlan]) -> None:
+        self._last_position += 1
+        self._stories.append(
+            DeliveryStory(position=self._last_position, delivery=delivery, plans=tuple(plans))
+        )
+        self._numbers[delivery.id] = []
+        for saved in plans:
+            for want in saved.plan.wants:
+                self._raise_wanted(delivery, saved, want)
+
+    def _raise_wanted(self, delivery: Delivery, saved: SavedPlan, want: Want) -> None:
+        receiver = self._receiver(want.receiver)
+        number = receiver.raise_wanted(self._clock.now(), is_held=want.is_held)
+        plan = saved.plan
+        for layer in want.layers:
+            asked = Asked(
+                layer=layer,
+                delivery=delivery.id,
+                repository=plan.repository,
+                ref=plan.ref,
+                commit=plan.commit,
+            )
+            receiver.asked.append((number, asked, delivery.received_at))
+        self._numbers[delivery.id].append((receiver.key, number))
+
+    def _note_reachability(self, cluster: str, attempt: Attempt) -> bool:
+        if attempt.outcome in ("unreachable", "timed_out"):
+            self._unreachable.add(cluster)
+        if attempt.outcome != "notified" or cluster not in self._unreachable:
+            return False
+        self._unreachable.remove(cluster)
+        for receiver in self._receivers.values():
+            if receiver.cluster == cluster and not receiver.is_leased(self._clock.now()):
+                receiver.make_due(self._clock.now())
+        return True
+
+    def _is_prunable(self, story: DeliveryStory, before: datetime) -> bool:
+        is_ahead = any(
+            number > self._receivers[key].notified
+            for key, number in self._numbers[story.delivery.id]
+        )
+        return story.delivery.received_at < before and not is_ahead
+
+    def _serving(self, delivery_id: str) -> tuple[Attempt, ...]:
+        """On each receiver the attempts that carried the delivery's number, to the first 200."""
+        serving: set[int] = set()
+        for key, number in self._numbers[delivery_id]:
+            for index, attempt in enumerate(self._attempts):
+                if attempt.receiver == key and attempt.wanted >= number:
+                    serving.add(index)
+                    if attempt.outcome == "notified":
+                        break
+        return tuple(self._attempts[index] for index in sorted(serving))
+
+
+def _names(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
+    return delivery.hook, delivery.provider_delivery_id, delivery.body_digest

@@ -1,0 +1,132 @@
+"""What the store in memory is made of: a ref and its cursor, a receiver and its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from router.core.model import Claim, ReceiverStatus, RefState, is_zero
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from router.core.model import Asked, Attempt, Commit, Intent, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeRef:
+    """The rules of Store that concern a single tracked ref."""
+
+    cursor: Commit | None = None
+    sequence: int = 0
+    seen: frozenset[Commit] = frozenset()
+
+    def state(self, intent: Intent) -> RefState:
+        return RefState(
+            cursor=self.cursor,
+            was_planned=self.sequence > 0,
+            is_tip_known=intent.after in self.seen,
+        )
+
+    def after(self, intent: Intent, plan: Plan) -> FakeRef:
+        named = {commit for commit in (intent.before, intent.after) if commit is not None}
+        return FakeRef(
+            cursor=plan.cursor,
+            sequence=self.sequence + 1,
+            seen=self.seen | {commit for commit in named if not is_zero(commit)},
+        )
+
+
+@dataclass(kw_only=True)
+class FakeReceiver:
+    """The rules of Store that concern a single receiver."""
+
+    key: str
+    cluster: str
+    due_at: datetime
+    wanted: int = 0
+    notified: int = 0
+    callable: int = 0
+    failures: int = 0
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    last_attempt: Attempt | None = None
+    asked: list[tuple[int, Asked, datetime]] = field(default_factory=list)
+    """Wanted number, who asked for it, and when that was received."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.callable > self.notified
+
+    def is_leased(self, now: datetime) -> bool:
+        return self.lease_until is not None and self.lease_until > now
+
+    def is_due(self, now: datetime) -> bool:
+        return self.is_waiting and self.due_at <= now and not self.is_leased(now)
+
+    def make_due(self, now: datetime) -> None:
+        if self.is_waiting:
+            self.due_at = min(self.due_at, now)
+
+    def raise_wanted(self, now: datetime, *, is_held: bool) -> int:
+        self.wanted += 1
+        if not is_held:
+            if not self.is_waiting:
+                self.due_at = now
+            self.callable = self.wanted
+        return self.wanted
+
+    def open_for(self, layers: Collection[str], now: datetime) -> None:
+        """Only *layers* may have it called from now on."""
+        was_waiting = self.is_waiting
+        self.callable = max(
+            (
+                number
+                for number, asked, _ in self.asked
+                if number > self.notified and asked.layer in layers
+            ),
+            default=min(self.callable, self.notified),
+        )
+        if self.is_waiting and not was_waiting:
+            self.due_at = now
+
+    def claim(self, now: datetime) -> Claim:
+        asked = [row for row in self.asked if row[0] > self.notified][-1000:]
+        return Claim(
+            receiver=self.key,
+            wanted=self.wanted,
+            failures=self.failures,
+            asked=tuple(who for _, who, _ in asked),
+            wanted_since=asked[0][2] if asked else now,
+        )
+
+    def record(
+        self, attempt: Attempt, *, owner: str, retry_seconds: float | None, now: datetime
+    ) -> None:
+        self.last_attempt = attempt
+        has_lease = self.lease_owner == owner
+        if attempt.outcome == "notified":
+            self.notified = max(self.notified, min(attempt.wanted, self.wanted))
+            self.failures = 0
+            self.due_at = now if self.is_waiting else self.due_at
+        elif has_lease and attempt.outcome == "cancelled":
+            self.due_at = now
+        elif has_lease:
+            self.failures += 1
+            self.due_at = now + timedelta(seconds=retry_seconds or 0)
+        if has_lease:
+            self.lease_owner = self.lease_until = None
+
+    def status(self, now: datetime) -> ReceiverStatus:
+        return ReceiverStatus(
+            receiver=self.key,
+            wanted=self.wanted,
+            notified=self.notified,
+            callable=self.callable,
+            failures=self.failures,
+            is_leased=self.is_leased(now),
+            due_at=self.due_at,
+            last_attempt=self.last_attempt,
+        )

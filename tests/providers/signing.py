@@ -1,0 +1,75 @@
+"""Signs bodies as the providers do, without the code under test, and reads samples."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET = b"It's a secret of the tests"
+OTHER_SECRET = b"It's a secret of the tests!"
+SIGNING_TOKEN = b"whsec_" + b64encode(b"thirty-two bytes of a test's key")
+OTHER_SIGNING_TOKEN = b"whsec_" + b64encode(b"thirty-two bytes of another key!")
+NOW_SECONDS = 1_773_476_813.25
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def lower_names(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as they reach a provider's module."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def hex_signature(content: bytes, *, secret: bytes) -> str:
+    return hmac.new(secret, content, sha256).hexdigest()
+
+
+def standard_headers(body: bytes, *, token: bytes, timestamp: int | None = None) -> dict[str, str]:
+    """The three headers of Standard Webhooks."""
+    seconds = int(NOW_SECONDS) if timestamp is None else timestamp
+    key = b64decode(token.removeprefix(b"whsec_"))
+    digest = hmac.new(key, b"msg_1.%d." % seconds + body, sha256).digest()
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": "v1," + b64encode(digest).decode(),
+    }
+
+
+def signed(
+    provider: str, headers: Mapping[str, str], body: bytes, *, secret: bytes
+) -> dict[str, str]:
+    """Headers in lower case, with the proof that the provider adds."""
+    result = lower_names(headers)
+    match provider:
+        case "github":
+            result["x-hub-signature-256"] = "sha256=" + hex_signature(body, secret=secret)
+        case "gitlab":
+            result["x-gitlab-token"] = secret.decode()
+        case "gitea" | "forgejo":
+            content = body
+            if "form" in result.get("content-type", ""):
+                content = parse_qs(body.decode())["payload"][0].encode()
+            result[f"x-{provider}-signature"] = hex_signature(content, secret=secret)
+        case "generic":
+            result["x-signature"] = "sha256=" + hex_signature(body, secret=secret)
+    return result
+
+
+def sample(provider: str, case: str) -> tuple[dict[str, str], bytes]:
+    """A sample's headers (lower case, unsigned) and body."""
+    folder = SAMPLES / provider / case
+    headers: dict[str, str] = json.loads((folder / "headers.json").read_text())
+    return lower_names(headers), (folder / "body").read_bytes()
+
+
+def sample_json(provider: str, case: str) -> tuple[dict[str, str], Any]:
+    """A sample's headers and decoded body."""
+    headers, body = sample(provider, case)
+    return headers, json.loads(body)

@@ -1,0 +1,113 @@
+"""Bodies that providers really sent, where they lie beside the repository."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.core.errors import MalformedPayload
+from router.core.model import Ignored, Push
+from router.core.providers.table import PROVIDERS
+
+ROOT = Path(__file__).parents[2]
+PAYLOADS = ROOT.parent / "shared" / "payloads"
+MANIFEST = PAYLOADS / "MANIFEST.tsv"
+
+MALFORMED = {"github/packit__push.json": "at `$.commits[0]`"}
+"""A body that was shortened by hand: its commits are plain strings."""
+
+
+def rows() -> list[dict[str, str]]:
+    if not MANIFEST.is_file():
+        return []
+    with MANIFEST.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    return [row for row in table if row["provider"] in PROVIDERS]
+
+
+ROWS = rows()
+needs_payloads = pytest.mark.skipif(
+    not ROWS, reason=f"the collection of real bodies is not there: {PAYLOADS}"
+)
+
+
+def name(row: dict[str, str]) -> str:
+    return f"{row['provider']}/{row['file']}"
+
+
+def event_headers(row: dict[str, str]) -> dict[str, str]:
+    """The header that names the event; the collection holds bodies only."""
+    is_tag = row["detail"].startswith("tag ")
+    kind = row["kind"]
+    if kind == "create/delete":
+        kind = "delete" if "delete" in row["file"] else "create"
+    if kind == "-":
+        kind = next(key for key in row["detail"].split(",") if key not in ("action", "number"))
+    match row["provider"]:
+        case "github":
+            return {"x-github-event": kind}
+        case "gitlab":
+            return {"x-gitlab-event": "Tag Push Hook" if is_tag else "Push Hook"}
+    return {f"x-{row['provider']}-event": kind}
+
+
+def parse(row: dict[str, str]) -> Push | Ignored:
+    headers = {"content-type": "application/json", **event_headers(row)}
+    body = (PAYLOADS / row["provider"] / row["file"]).read_bytes()
+    return PROVIDERS[row["provider"]].parse_push(headers, body)
+
+
+@needs_payloads
+@pytest.mark.parametrize("row", [row for row in ROWS if row["kind"] != "push"], ids=name)
+def test_a_real_body_that_is_no_push_is_ignored(row: dict[str, str]) -> None:
+    result = parse(row)
+    assert isinstance(result, Ignored)
+    expected = {
+        "ping": "a ping",
+        "create/delete": "the push event tells the same|a deleted ref",
+        "-": "event is not a push",
+    }
+    assert re.search(expected[row["kind"]], result.reason)
+
+
+@needs_payloads
+@pytest.mark.parametrize("row", [row for row in ROWS if row["kind"] == "push"], ids=name)
+def test_a_real_push_is_read(row: dict[str, str]) -> None:
+    if name(row) in MALFORMED:
+        with pytest.raises(MalformedPayload, match=re.escape(MALFORMED[name(row)])):
+            parse(row)
+        return
+    payload = json.loads((PAYLOADS / row["provider"] / row["file"]).read_bytes())
+    result = parse(row)
+    assert isinstance(result, Push)
+    (update,) = result.updates
+    kind, change = row["detail"].split(" ")[:2]
+    assert update.ref.startswith("refs/tags/" if kind == "tag" else "refs/heads/")
+    assert (update.is_created, update.is_deleted) == (change == "create", change == "delete")
+    assert update.forced is (payload["forced"] if row["provider"] == "github" else None)
+    listed = [commit[kind] for commit in payload["commits"] for kind in FILES]
+    assert set(update.paths) == {path for paths in listed for path in paths}
+    path = payload.get("project", {}).get("path_with_namespace")
+    path = path or payload["repository"]["full_name"]
+    assert any(url.removesuffix(".git").endswith(path) for url in result.repository_urls)
+    assert (update.incomplete is None) is is_complete(row, payload)
+
+
+FILES = ("added", "modified", "removed")
+
+
+def is_complete(row: dict[str, str], payload: dict[str, Any]) -> bool:
+    """What the rules say of these bodies, none of which is near a cap of GitHub's."""
+    commits = payload["commits"]
+    match row["provider"]:
+        case "github":
+            return bool(commits)
+        case "gitlab":
+            has_all = payload["total_commits_count"] == len(commits)
+            return bool(commits) and has_all and not any(commit["added"] for commit in commits)
+    return bool(commits) and payload.get("total_commits") == len(commits)

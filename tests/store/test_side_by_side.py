@@ -1,0 +1,264 @@
+"""Random operations on the fake and on SQLite: whatever is asked, both answer the same."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from router.core.errors import RouterError
+from router.core.model import Attempt, Delivery, Intent, Match, Plan, RefState, TrackedRef, Want
+from router.store.sqlite import SqliteStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+from tests.store.builders import make_activation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+    from router.core.model import Claim, DeliveryStory, Outcome
+    from router.ports import Store
+
+LAYERS = ("app1", "app2", "db")
+RECEIVERS = ("prod/flux-system/app1", "prod/flux-system/app2", "staging/flux-system/app1")
+REFS = tuple(
+    TrackedRef(repository="fleet", url="git/fleet", ref=ref)
+    for ref in ("refs/heads/a", "refs/heads/b")
+)
+OUTCOMES: tuple[Outcome, ...] = (
+    "notified",
+    "notified",
+    "rejected",
+    "unreachable",
+    "timed_out",
+    "misconfigured",
+    "cancelled",
+)
+OWNERS = st.sampled_from(["us", "them"])
+COMMITS = st.sampled_from(["c1", "c2", "c3", "0" * 40])
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=5)
+WANTS: SearchStrategy[tuple[Want, ...]] = st.lists(
+    st.builds(
+        Want,
+        receiver=st.sampled_from(RECEIVERS),
+        layers=st.lists(st.sampled_from(LAYERS), min_size=1, unique=True).map(tuple),
+        is_held=st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda want: want.receiver,
+).map(tuple)
+MATCHES: SearchStrategy[tuple[Match, ...]] = st.lists(
+    st.builds(
+        Match,
+        layer=st.sampled_from(LAYERS),
+        is_affected=st.booleans(),
+        reason=TEXTS,
+        path=st.none() | TEXTS,
+        pattern=st.none() | TEXTS,
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@st.composite
+def intents(draw: st.DrawFn) -> Intent:
+    wants, matches, reason = draw(WANTS), draw(MATCHES), draw(TEXTS)
+    before, after = draw(COMMITS), draw(COMMITS)
+
+    def decide(state: RefState) -> Plan:
+        return Plan(
+            repository="fleet",
+            knowledge="exact",
+            reason=f"{reason} {state}",
+            matches=matches,
+            wants=wants,
+            ref=reason,
+            commit=after,
+            before=state.cursor,
+            cursor=None if state.is_tip_known else after,
+        )
+
+    tracked = draw(st.none() | st.sampled_from(REFS))
+    return Intent(decide=decide, tracked=tracked, before=before, after=after)
+
+
+async def outcome_of(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except RouterError as error:
+        return type(error)
+
+
+async def told(stories: Awaitable[Sequence[DeliveryStory | None]]) -> list[DeliveryStory | None]:
+    """Stories without their positions: a store may leave gaps between them."""
+    return [story and replace(story, position=0) for story in await stories]
+
+
+async def one(story: Awaitable[DeliveryStory | None]) -> Sequence[DeliveryStory | None]:
+    return [await story]
+
+
+async def second_page(store: Store) -> list[DeliveryStory | None]:
+    newest = await store.deliveries(limit=2)
+    if not newest:
+        return []
+    return await told(store.deliveries(limit=2, before=newest[-1].position))
+
+
+class SideBySide(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        path = Path(self.folder.name) / "store.db"
+        self.sqlite = self.runner.run(SqliteStore.open(path, clock=self.clock))
+        self.fake = FakeStore(self.clock)
+        self.claims: list[tuple[Claim, str]] = []
+        self.ids: list[str] = []
+
+    def both(self, ask: Callable[[Store], Awaitable[Any]]) -> Any:
+        expected = self.runner.run(outcome_of(ask(self.fake)))
+        assert self.runner.run(outcome_of(ask(self.sqlite))) == expected
+        return expected
+
+    def new_delivery(self, **fields: Any) -> Delivery:
+        self.ids.append(self.clock.new_id())
+        return Delivery(
+            id=self.ids[-1], received_at=self.clock.now(), **{"origin": "webhook", **fields}
+        )
+
+    @initialize()
+    def begin(self) -> None:
+        self.both(lambda store: store.activate(make_activation(), adopt=lambda names: ()))
+
+    @rule(
+        digest=st.sampled_from(["g1", "g2", "g3"]),
+        definitions=st.dictionaries(st.sampled_from(LAYERS), st.sampled_from("12")),
+        receivers=st.dictionaries(
+            st.sampled_from(RECEIVERS), st.frozensets(st.sampled_from(LAYERS))
+        ),
+        intent=intents(),
+    )
+    def activate(
+        self,
+        digest: str,
+        definitions: dict[str, str],
+        receivers: dict[str, frozenset[str]],
+        intent: Intent,
+    ) -> None:
+        delivery = self.new_delivery(origin="adoption", status="routed")
+
+        def adopt(names: Collection[str]) -> Sequence[tuple[Delivery, Intent]]:
+            return [(replace(delivery, reason=" ".join(names)), intent)]
+
+        activation = make_activation(digest, definitions=definitions, receivers=receivers)
+        self.both(lambda store: store.activate(activation, adopt=adopt))
+
+    @rule(
+        planned=st.lists(intents(), max_size=2),
+        status=st.sampled_from(["routed", "accepted", "ignored"]),
+        provider_delivery_id=st.sampled_from([None, "p1", "p2", "\udcff"]),
+        is_stale=st.sampled_from([False, False, False, True]),
+    )
+    def save_delivery(
+        self,
+        planned: list[Intent],
+        status: str,
+        provider_delivery_id: str | None,
+        is_stale: bool,
+    ) -> None:
+        last = self.both(lambda store: store.last_generation())
+        generation = last.number + is_stale
+        delivery = self.new_delivery(
+            status=status, hook="github", provider_delivery_id=provider_delivery_id, body_digest="d"
+        )
+        chosen = [] if status == "ignored" else planned
+        self.both(lambda store: store.save_delivery(delivery, chosen, generation=generation))
+
+    @rule(
+        owner=OWNERS,
+        free=st.dictionaries(st.sampled_from(["prod", "staging"]), st.integers(0, 2)),
+        lease_seconds=st.sampled_from([5.0, 30.1]),
+    )
+    def claim_due(self, owner: str, free: dict[str, int], lease_seconds: float) -> None:
+        claimed = self.both(
+            lambda store: store.claim_due(free, owner=owner, lease_seconds=lease_seconds)
+        )
+        self.claims += [(claim, owner) for claim in claimed]
+
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(OUTCOMES),
+        retry_seconds=st.floats(0, 300),
+        keeps_claim=st.booleans(),
+    )
+    def record_attempt(
+        self, data: st.DataObject, outcome: Outcome, retry_seconds: float, keeps_claim: bool
+    ) -> None:
+        if not self.claims:
+            return
+        index = data.draw(st.integers(0, len(self.claims) - 1))
+        claim, owner = self.claims[index]
+        if not keeps_claim:
+            del self.claims[index]
+        attempt = Attempt(
+            receiver=claim.receiver,
+            wanted=claim.wanted,
+            started_at=self.clock.now(),
+            duration_seconds=retry_seconds / 7,
+            outcome=outcome,
+        )
+        retry = None if outcome == "notified" else retry_seconds
+        self.both(lambda store: store.record_attempt(attempt, owner=owner, retry_seconds=retry))
+
+    @rule(receivers=st.none() | st.frozensets(st.sampled_from(RECEIVERS)))
+    def reset_backoff(self, receivers: frozenset[str] | None) -> None:
+        self.both(lambda store: store.reset_backoff(receivers))
+
+    @rule(seconds=st.sampled_from([0.25, 5.0, 31.0, 120.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(age_seconds=st.sampled_from([0.0, 10.0, 100.0]), limit=st.integers(1, 3))
+    def prune(self, age_seconds: float, limit: int) -> None:
+        before = self.clock.now() - timedelta(seconds=age_seconds)
+        self.both(lambda store: store.prune(before=before, limit=limit))
+
+    @invariant()
+    def everything_read_is_the_same(self) -> None:
+        self.both(lambda store: store.last_generation())
+        self.both(lambda store: store.next_due_seconds())
+        for story in self.both(lambda store: told(store.deliveries(limit=99)))[:4]:
+            self.read_story(story.delivery.id)
+        self.both(lambda store: second_page(store))
+        self.both(lambda store: told(store.layer_deliveries("app1", limit=3)))
+        for each in self.both(lambda store: store.receivers()):
+            assert each.notified <= each.wanted
+            assert each.callable <= each.wanted
+
+    def read_story(self, delivery_id: str) -> None:
+        self.both(lambda store: told(one(store.delivery(delivery_id))))
+
+    def teardown(self) -> None:
+        self.runner.run(self.sqlite.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+
+SideBySide.TestCase.settings = settings(
+    max_examples=15,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestSideBySide = SideBySide.TestCase
