@@ -70,7 +70,7 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
     store = await SqliteStore.open(settings.database_path, clock=clock)
     resources.push_async_callback(store.close)
     client = HttpReceiverClient(
-        clock=clock,
+        clock,
         deadline_seconds=settings.call_deadline_seconds,
         concurrency=settings.cluster_concurrency,
         trust_env=settings.receiver_proxy,
@@ -91,12 +91,7 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
         in_force=in_force,
         clock=clock,
         observer=observer,
-        limits=DispatchLimits(
-            calls=settings.dispatch_concurrency,
-            calls_per_cluster=settings.cluster_concurrency,
-            call_deadline_seconds=settings.call_deadline_seconds,
-            stop_deadline_seconds=settings.stop_deadline_seconds,
-        ),
+        limits=dispatch_limits(settings),
     )
     parts = Parts(
         store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
@@ -117,6 +112,16 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
         },
         observer=observer,
         wake=dispatcher.wake,
+    )
+
+
+def dispatch_limits(settings: Settings) -> DispatchLimits:
+    """The settings that bound dispatch."""
+    return DispatchLimits(
+        calls=settings.dispatch_concurrency,
+        calls_per_cluster=settings.cluster_concurrency,
+        call_deadline_seconds=settings.call_deadline_seconds,
+        stop_deadline_seconds=settings.stop_deadline_seconds,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from router.core.changes import ExactPaths, UnknownPaths
 from router.core.model import Match
@@ -19,8 +19,10 @@ from router.core.trie import TrieBuilder, Walk, join_accepted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from router.core.routing import Unmapped
     from router.core.trie import Accepted, LayerBits
+
+Unmapped: TypeAlias = Literal["ignore", "all"]
+"""What a changed path that no layer owns does: nothing but be counted, or affect every layer."""
 
 UNMAPPED_SAMPLES = 10
 """Paths that no layer owns which a result names; the others are only counted."""

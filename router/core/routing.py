@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from re import Pattern as Regex
 
-    from router.core.match import LayerIndex
+    from router.core.match import LayerIndex, Unmapped
     from router.core.model import Cluster, Layer, Receiver, Secret
-
-Unmapped: TypeAlias = Literal["ignore", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -31,72 +32,46 @@ class MetricsObserver:
         disable_created_metrics()  # a second series beside every counter that nobody asked for
         self._clock = clock
         self.registry = CollectorRegistry()
-        registry = self.registry
-        self._deliveries = Counter(
-            "flux_router_deliveries",
-            "Deliveries by hook and outcome: routed, ignored, duplicate, or the error's code.",
-            ["hook", "outcome"],
-            registry=registry,
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self._deliveries = counter(
+            "flux_router_deliveries", "Deliveries by hook and outcome.", ["hook", "outcome"]
         )
-        self._accept_seconds = Histogram(
+        self._accept_seconds = histogram(
             "flux_router_accept_seconds",
-            "From a whole body to a delivery on disk, in seconds.",
-            registry=registry,
+            "From a whole body to a delivery on disk.",
             buckets=SECONDS,
         )
-        self._plans = Counter(
-            "flux_router_plans",
-            "Plans by repository and knowledge: exact, unknown (every layer) or requested.",
-            ["repository", "knowledge"],
-            registry=registry,
+        self._plans = counter(
+            "flux_router_plans", "Plans by what was known.", ["repository", "knowledge"]
         )
-        self._unmapped = Counter(
-            "flux_router_unmapped_paths",
-            "Changed paths that no layer owns, by repository.",
-            ["repository"],
-            registry=registry,
+        self._unmapped = counter(
+            "flux_router_unmapped_paths", "Changed paths that no layer owns.", ["repository"]
         )
-        self._attempts = Counter(
-            "flux_router_attempts",
-            "Calls of receivers by outcome.",
-            ["receiver", "cluster", "outcome"],
-            registry=registry,
+        self._attempts = counter(
+            "flux_router_attempts", "Calls of receivers.", ["receiver", "cluster", "outcome"]
         )
-        self._attempt_seconds = Histogram(
-            "flux_router_attempt_seconds",
-            "Duration of calls of receivers, in seconds, by cluster.",
-            ["cluster"],
-            registry=registry,
-            buckets=SECONDS,
+        self._attempt_seconds = histogram(
+            "flux_router_attempt_seconds", "Duration of calls.", ["cluster"], buckets=SECONDS
         )
-        self._push_to_notified = Histogram(
+        self._push_to_notified = histogram(
             "flux_router_push_to_notified_seconds",
-            "From the oldest delivery a call serves to the receiver's 200, in seconds, by cluster.",
+            "From the oldest delivery a call serves to the receiver's 200.",
             ["cluster"],
-            registry=registry,
             buckets=LONG_SECONDS,
         )
-        self._receivers = Gauge(
-            "flux_router_receivers",
-            "Receivers by cluster and state.",
-            ["cluster", "state"],
-            registry=registry,
+        self._receivers = gauge(
+            "flux_router_receivers", "Receivers by state.", ["cluster", "state"]
         )
-        self._generation = Gauge(
-            "flux_router_routing_generation",
-            "Generation of the routing file in force.",
-            registry=registry,
+        self._generation = gauge(
+            "flux_router_routing_generation", "Generation of the routing file in force."
         )
-        self._is_current = Gauge(
-            "flux_router_routing_is_current",
-            "1 while the routing file on disk is the one in force, 0 while it does not load.",
-            registry=registry,
+        self._is_current = gauge(
+            "flux_router_routing_is_current", "0 while the routing file on disk does not load."
         )
-        self._failures = Counter(
-            "flux_router_task_failures",
-            "Background tasks that failed and were started again.",
-            ["task"],
-            registry=registry,
+        self._failures = counter(
+            "flux_router_task_failures", "Background tasks that were started again.", ["task"]
         )
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:

@@ -14,7 +14,7 @@ from tests.core.properties import pattern_reference as reference
 from tests.core.properties import pattern_strategies as some
 
 if TYPE_CHECKING:
-    from router.core.routing import Unmapped
+    from router.core.match import Unmapped
 
 Layers = list[tuple[str, list[str]]]
 
