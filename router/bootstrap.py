@@ -96,15 +96,10 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
     parts = Parts(
         store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
     )
-    api = AdminApi(
-        store=store,
-        in_force=in_force,
-        requests=Requests(parts),
-        render_metrics=metrics.render,
-    )
+    public, admin = create_apps(parts, metrics, settings)
     return Service(
-        public=create_public_app(acceptor=Acceptor(parts), in_force=in_force, observer=observer),
-        admin=create_admin_app(api, token=read_admin_token(settings)),
+        public=public,
+        admin=admin,
         tasks={
             "dispatch": dispatcher.run,
             "reload": partial(reloader.run, in_force, wake=dispatcher.wake),
@@ -113,6 +108,22 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
         observer=observer,
         wake=dispatcher.wake,
     )
+
+
+def create_apps(
+    parts: Parts, metrics: MetricsObserver, settings: Settings
+) -> tuple[Starlette, Starlette]:
+    """The apps of the public and the admin listener."""
+    public = create_public_app(
+        acceptor=Acceptor(parts), in_force=parts.in_force, observer=parts.observer
+    )
+    api = AdminApi(
+        store=parts.store,
+        in_force=parts.in_force,
+        requests=Requests(parts),
+        render_metrics=metrics.render,
+    )
+    return public, create_admin_app(api, token=read_admin_token(settings))
 
 
 def dispatch_limits(settings: Settings) -> DispatchLimits:

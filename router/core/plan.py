@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from router.core.changes import UnknownPaths, changes_since, next_cursor
 from router.core.match import match_layers
 from router.core.model import Intent, Match, Plan, TrackedRef, Want
+from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -49,7 +50,7 @@ def plan_update(
 
     return Intent(
         decide=decide,
-        tracked=TrackedRef(repository=entry.name, url=entry.url, ref=entry.ref),
+        tracked=TrackedRef(repository=entry.name, url=normalize_url(entry.url), ref=entry.ref),
         before=update.before,
         after=update.after,
     )

@@ -46,8 +46,9 @@ class Planned:
 class Acceptor:
     """Accepts deliveries: what it returns is on disk."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, reload_wait_seconds: float = RELOAD_WAIT_SECONDS) -> None:
         self._parts = parts
+        self._reload_wait_seconds = reload_wait_seconds
 
     async def accept(
         self, hook: Hook, headers: Mapping[str, str], body: bytes, *, path_token: str | None = None
@@ -106,7 +107,7 @@ class Acceptor:
 
     async def _wait_for_newer(self, routing: Routing) -> None:
         try:
-            async with asyncio.timeout(RELOAD_WAIT_SECONDS):
+            async with asyncio.timeout(self._reload_wait_seconds):
                 await self._parts.in_force.newer_than(routing.generation)
         except TimeoutError:
             raise StoreUnavailable("a newer routing file is in force than this one") from None

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from router.core.model import Activation, Delivery
-from router.flow.retention import run_retention
+from router.flow.retention import PRUNE_BATCH, run_retention
 from router.flow.worker import run_worker
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
@@ -56,3 +56,24 @@ async def test_retention_removes_what_is_old_and_keeps_what_is_young() -> None:
     stop.set()
     await task
     assert [story.delivery.id for story in await store.deliveries(limit=10)] == ["young"]
+
+
+async def test_retention_goes_on_until_nothing_old_is_left_and_stops_when_told() -> None:
+    clock = FakeClock()
+    store = FakeStore(clock)
+    await store.activate(EMPTY, adopt=lambda _names: [])
+    long_ago = clock.now() - timedelta(days=99)
+    for number in range(PRUNE_BATCH + 1):
+        delivery = Delivery(
+            id=str(number), origin="webhook", received_at=long_ago, status="ignored"
+        )
+        await store.save_delivery(delivery, [], generation=1)
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_retention(store, clock, stop, keep_days=30))
+
+    async def is_pruned() -> bool:
+        return not await store.deliveries(limit=10)
+
+    await until(is_pruned)
+    stop.set()
+    await task

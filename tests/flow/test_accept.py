@@ -1,0 +1,100 @@
+"""Accept: what is returned is saved, and each update finds its entries."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.core.errors import StoreUnavailable
+from router.core.model import Saved
+from router.flow.accept import MATCH_SLICE_PATHS, MAX_KEPT_PATHS, Acceptor
+from router.flow.parts import Parts
+from router.flow.reload import describe_activation
+from router.flow.request import Requests
+from router.flow.routing import InForce
+from tests.builders import commit, github_push, github_request, make_repository, make_routing
+from tests.fakes.clock import FakeClock
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.store import FakeStore
+
+
+async def make_parts(*, generation: int = 1, **layers: list[str]) -> Parts:
+    clock = FakeClock()
+    store = FakeStore(clock)
+    routing = make_routing(make_repository(layers), generation=generation)
+    await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
+    return Parts(
+        store=store,
+        in_force=InForce(routing),
+        clock=clock,
+        observer=RecordingObserver(),
+        wake=lambda: None,
+    )
+
+
+async def push(parts: Parts, number: int, paths: list[str]) -> Saved:
+    body = github_push(before=commit(number), after=commit(number + 1))
+    body["commits"] = [  # a commit with 3,000 files or more would count as cut
+        {"id": commit(start), "added": [], "modified": paths[start : start + 2000], "removed": []}
+        for start in range(0, len(paths), 2000)
+    ]
+    headers, content = github_request(body, delivery=f"guid-{number}")
+    hook = parts.in_force.current.hooks["github"]
+    return await Acceptor(parts).accept(hook, headers, content)
+
+
+async def test_a_push_with_very_many_paths_is_matched_whole_and_kept_capped() -> None:
+    parts = await make_parts(first=["first/"], last=["last/"], other=["other/"])
+    await push(parts, 1, ["first/x"])
+    paths = [f"docs/{number}" for number in range(MAX_KEPT_PATHS + MATCH_SLICE_PATHS)]
+    saved = await push(parts, 2, ["first/x", *paths, "last/x"])
+    (item,) = saved.plans
+    assert [match.layer for match in item.plan.matches] == ["first", "last"]
+    assert item.plan.unmapped_count == len(paths)
+    (record,) = saved.delivery.updates
+    assert len(record.paths) == MAX_KEPT_PATHS
+    assert record.is_truncated
+
+
+async def test_a_generation_that_never_comes_is_no_answer_but_a_later_try() -> None:
+    parts = await make_parts(generation=7, a=["a"])  # the store's is 1
+    headers, body = github_request(github_push())
+    hook = parts.in_force.current.hooks["github"]
+    with pytest.raises(StoreUnavailable, match="newer routing file"):
+        await Acceptor(parts, reload_wait_seconds=0).accept(hook, headers, body)
+    assert await parts.store.deliveries(limit=1) == []
+
+
+async def test_a_request_under_an_old_generation_asks_to_come_again() -> None:
+    parts = await make_parts(generation=7, a=["a"])
+    with pytest.raises(StoreUnavailable, match="being replaced"):
+        await Requests(parts).notify("a")
+
+
+async def test_a_replay_of_what_affected_nothing_wants_nothing() -> None:
+    parts = await make_parts(a=["a"])
+    await push(parts, 1, ["a/x"])
+    saved = await push(parts, 2, ["docs/x"])
+    replayed = await Requests(parts).replay(saved.delivery.id)
+    assert replayed.saved.delivery.status == "ignored"
+    assert replayed.saved.plans == ()
+
+
+async def test_a_file_of_no_layer_calls_every_layer_where_the_entry_says_so() -> None:
+    parts = await make_parts(a=["a"])
+    entry = make_repository({"a": ["a"], "b": ["b"]}, unmapped="all")
+    parts.in_force.replace(make_routing(entry, generation=1))
+    await push(parts, 1, ["a/x"])
+    saved = await push(parts, 2, ["README.md"])
+    (item,) = saved.plans
+    assert {match.layer for match in item.plan.matches if match.is_affected} == {"a", "b"}
+    assert item.plan.knowledge == "exact"
+    assert "README.md" in item.plan.matches[0].reason or item.plan.matches[0].path == "README.md"
+
+
+async def test_a_respelled_url_keeps_the_cursor() -> None:
+    parts = await make_parts(a=["a"])
+    await push(parts, 1, ["a/x"])
+    respelled = make_repository({"a": ["a"]}, url="git@github.com:acme/fleet.git")
+    parts.in_force.replace(make_routing(respelled, generation=1))
+    saved = await push(parts, 2, ["a/x"])
+    assert saved.plans[0].plan.knowledge == "exact"
