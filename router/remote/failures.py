@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-import httpx
+import aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,12 @@ class CannotCall(Exception):
 
 def explain(error: Exception) -> str:
     """Why a call got no answer, in one phrase; empty of anything that *error* itself says."""
-    reasons = (system_reason(cause) for cause in _causes(error))
-    return next((reason for reason in reasons if reason), "") or _class_reason(error)
+    causes = list(_causes(error))
+    # aiohttp's exceptions are OSErrors and SSLErrors too, but only their causes have the details.
+    origins = (cause for cause in causes if not isinstance(cause, aiohttp.ClientError))
+    reasons = [system_reason(origin) for origin in origins]
+    reasons += [_library_reason(cause) for cause in causes]
+    return next(filter(None, reasons), f"the call failed ({type(error).__name__})")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -58,11 +62,13 @@ def system_reason(error: BaseException) -> str:
     return ""
 
 
-def _class_reason(error: Exception) -> str:
-    if isinstance(error, httpx.RemoteProtocolError):
-        return "the answer was not HTTP, or broke off"
-    if isinstance(error, httpx.ReadError | httpx.WriteError):
-        return "the connection broke before the answer was complete"
-    if isinstance(error, httpx.ConnectError):
+def _library_reason(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
         return "no connection could be made"
-    return f"the call failed ({type(error).__name__})"
+    if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+        return "the connection broke before the answer was complete"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return "the proxy refused"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer was not HTTP"
+    return ""

@@ -16,21 +16,14 @@ import httpx
 
 from router import __version__
 from router.remote.failures import CannotCall, system_reason
-from router.remote.transport import KEEP_ALIVE_SECONDS, KeepAliveTransport
+from router.remote.transport import environment_proxy, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from router.core.model import Cluster
 
-_CLIENT_LOGGERS = (
-    "httpx",
-    "httpcore.connection",
-    "httpcore.http11",
-    "httpcore.http2",
-    "httpcore.proxy",
-    "httpcore.socks",
-)
+_CLIENT_LOGGERS = ("httpx", "aiohttp.client", "aiohttp.internal")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +33,7 @@ class Link:
     cluster: Cluster
     ca_digest: str
     client: httpx.AsyncClient = field(repr=False)
+    places: asyncio.Semaphore = field(repr=False)
     calls: int = 0
     is_retired: bool = False
 
@@ -78,14 +72,16 @@ class Links:
 
     @asynccontextmanager
     async def borrow(self, name: str) -> AsyncIterator[Link]:
-        """A cluster's connections, which stay open at least until this block is left.
+        """A place on a cluster's connections, which stay open at least until this block is left.
 
-        Raises CannotCall when the cluster is unknown, or its CA file cannot be used.
+        Waits while as many calls run as may. Raises CannotCall when the cluster is unknown, or its
+        CA file cannot be used.
         """
         link = self._links.get(name) or await self._open_missing(name)
         link.calls += 1
         try:
-            yield link
+            async with link.places:
+                yield link
         finally:
             link.calls -= 1
             if link.is_retired and not link.calls:
@@ -112,24 +108,27 @@ class Links:
         if present and present.ca_digest == digest:
             return
         context = await asyncio.to_thread(_tls_context, cluster, authorities)
-        client = self._open_client(context)
-        self._links[cluster.name] = Link(cluster=cluster, ca_digest=digest, client=client)
+        self._links[cluster.name] = Link(
+            cluster=cluster,
+            ca_digest=digest,
+            client=_open_client(context, proxy=self._proxy_to(cluster)),
+            places=asyncio.Semaphore(self._concurrency),
+        )
         if present:
             await present.retire()
 
-    def _open_client(self, context: ssl.SSLContext) -> httpx.AsyncClient:
-        direct = KeepAliveTransport(context, concurrency=self._concurrency)
-        return httpx.AsyncClient(
-            # httpx looks at the proxy variables only when its transport is its own.
-            transport=None if self._trust_env else direct,
-            trust_env=self._trust_env,
-            verify=context,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - the deadline around the call bounds every step of it
-            # Its pool must not be bounded: it loses places, see router.remote.transport.
-            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
-            headers={"User-Agent": f"flux-router/{__version__}", "Accept-Encoding": "identity"},
-        )
+    def _proxy_to(self, cluster: Cluster) -> str | None:
+        return environment_proxy(cluster.url) if self._trust_env else None
+
+
+def _open_client(context: ssl.SSLContext, *, proxy: str | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=open_transport(context, proxy=proxy),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=None,  # noqa: S113 - the deadline around the call bounds every step of it
+        headers={"User-Agent": f"flux-router/{__version__}", "Accept-Encoding": "identity"},
+    )
 
 
 def _read_authorities(cluster: Cluster) -> str:

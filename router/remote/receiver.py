@@ -12,7 +12,6 @@ import httpx
 
 from router.core import flux
 from router.core.model import Attempt
-from router.remote.connection import MAX_ANSWER_BYTES
 from router.remote.failures import CannotCall, explain, system_reason
 from router.remote.links import Links
 
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from router.core.model import Claim, Outcome, Receiver
     from router.core.routing import Routing
     from router.ports import Clock
+
+MAX_ANSWER_BYTES = 64 * 1024
+"""How much of an answer is read before its connection is dropped; Flux sends empty bodies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class HttpReceiverClient:
                 return await self._read_answer(response)
         except (CannotCall, flux.UnusableToken) as error:
             return _Answer(outcome="misconfigured", detail=str(error))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             return _Answer(outcome="misconfigured", detail="the cluster's url cannot be called")
         except Exception as error:  # the port's promise: whatever happens is an outcome
             return _Answer(outcome="unreachable", detail=explain(error))
@@ -128,10 +130,7 @@ async def _send(
 
 
 async def _drain(response: httpx.Response) -> None:
-    """Read the body so that the connection can be used again, but not more than the limit.
-
-    Only by way of a proxy is there any: the direct transport has dropped it already.
-    """
+    """Read the body so that the connection can be used again, but not more than the limit."""
     read_bytes = 0
     # httpx declares an iterator; it is a generator, which wants to be closed when left early.
     generator = cast("AsyncGenerator[bytes, None]", response.aiter_raw())

@@ -1,120 +1,106 @@
-"""How the HTTP client reaches a cluster: few connections, kept alive, the last used first.
-
-It replaces httpx's own pool, which does not always give back the place of a request that is
-cancelled: enough calls past their deadline would fill it for ever. Its cost for a request also
-grows with the number of its connections.
-"""
+"""How the HTTP client reaches a cluster: over aiohttp's connections, which are kept alive."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
-import httpx
-
-from router.remote.connection import Connection
+import aiohttp
+from httpx_aiohttp import AiohttpTransport
 
 if TYPE_CHECKING:
     import ssl
 
-    from router.remote.connection import AnswerHead
+    from aiohttp.base_protocol import BaseProtocol
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 KEEP_ALIVE_SECONDS = 20.0
 """Idle connections are ours to close: notification-controller closes them after 30 s."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_is_kept: ContextVar[bool] = ContextVar("is_kept", default=False)
+"""Whether the connection that this task sends a request on was used before."""
 
 
-class KeepAliveTransport(httpx.AsyncBaseTransport):
-    """Serves one origin. Answers have no body: it is read up to a limit, and dropped.
+def open_transport(
+    context: ssl.SSLContext,
+    *,
+    proxy: str | None = None,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+) -> AiohttpTransport:
+    """Connections without a limit or a timeout: the caller counts, and cancels.
 
-    There are no timeouts in here: the caller cancels.
+    aiohttp's own limit may leave a request waiting beside a free place when the one that was to
+    take it is cancelled at that moment.
+    """
+    session = aiohttp.ClientSession(
+        connector=_Connector(context, keep_alive_seconds=keep_alive_seconds),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=proxy,
+        middlewares=(_send_past_closed_connections,),
+    )
+    return AiohttpTransport(verify=context, client=session)
+
+
+def environment_proxy(url: str) -> str | None:
+    """The proxy that the usual variables name for *url*.
+
+    aiohttp would read them itself, but then send what ~/.netrc holds for the host as well.
+    """
+    target = urlsplit(url)
+    proxy = getproxies().get(target.scheme)
+    if not proxy or proxy_bypass(target.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells whether a connection is a kept one, and drops kept ones that spoke unasked.
+
+    aiohttp would take what came unasked for the answer to the next request.
     """
 
-    def __init__(
+    def __init__(self, context: ssl.SSLContext, *, keep_alive_seconds: float) -> None:
+        super().__init__(ssl=context, limit=0, keepalive_timeout=keep_alive_seconds)
+        self._used: WeakSet[BaseProtocol] = WeakSet()
+
+    async def connect(
         self,
-        context: ssl.SSLContext,
-        *,
-        concurrency: int,
-        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
-    ) -> None:
-        self._context = context
-        self._keep_alive_seconds = keep_alive_seconds
-        self._free = asyncio.Semaphore(concurrency)
-        self._idle: deque[tuple[float, Connection]] = deque()
-        self._is_closed = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        message = _encode(request, await request.aread())
-        async with self._free:
-            head = await self._exchange(request.url, message)
-        return httpx.Response(head.status, headers=head.headers, stream=httpx.ByteStream(b""))
-
-    async def aclose(self) -> None:
-        self._is_closed = True
-        connections = [connection for _, connection in self._idle]
-        self._idle.clear()
-        for connection in connections:
-            connection.abort()
-        await asyncio.gather(*(connection.lost for connection in connections))
-
-    async def _exchange(self, url: httpx.URL, message: bytes) -> AnswerHead:
-        """Send *message*, over a new connection where the kept one turns out to be closed.
-
-        The other side may close an idle connection the moment it is used again; nothing has been
-        answered then, and Flux takes no harm if it did see the first message.
-        """
-        kept = self._take_idle()
-        if kept is not None:
-            try:
-                return self._keep(kept, await kept.exchange(message))
-            except httpx.ReadError:
-                if kept.received_bytes:
-                    raise
-        fresh = await self._connect(url)
-        return self._keep(fresh, await fresh.exchange(message))
-
-    def _take_idle(self) -> Connection | None:
-        """The connection used last, unless it was closed or has been idle for too long."""
-        self._drop_expired()
-        while self._idle:
-            _, connection = self._idle.pop()
-            if connection.is_reusable:
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        while True:
+            _is_kept.set(False)
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            assert protocol is not None
+            _is_kept.set(protocol in self._used)
+            if not (_is_kept.get() and protocol.should_close):
+                self._used.add(protocol)
                 return connection
-            connection.abort()
-        return None
+            connection.close()
 
-    def _keep(self, connection: Connection, head: AnswerHead) -> AnswerHead:
-        if self._is_closed or not connection.is_reusable:
-            connection.abort()
-        else:
-            self._drop_expired()
-            self._idle.append((asyncio.get_running_loop().time(), connection))
-        return head
 
-    def _drop_expired(self) -> None:
-        newest = asyncio.get_running_loop().time() - self._keep_alive_seconds
-        while self._idle and self._idle[0][0] <= newest:
-            self._idle.popleft()[1].abort()
+async def _send_past_closed_connections(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send *request* anew while kept connections turn out to be closed.
 
-    async def _connect(self, url: httpx.URL) -> Connection:
-        if url.scheme not in _DEFAULT_PORTS or not url.host:
-            raise httpx.UnsupportedProtocol("not an http or https URL with a host")
-        host = url.raw_host.decode("ascii")
-        context = self._context if url.scheme == "https" else None
+    The other side may close an idle connection the moment it is used again; nothing has been
+    answered then, and Flux takes no harm if it did see the request. aiohttp does this for GET, not
+    for POST. Every try uses up one connection, and a new one is tried only once.
+    """
+    while True:
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                Connection, host, url.port or _DEFAULT_PORTS[url.scheme], ssl=context
-            )
-        except (OSError, UnicodeError) as error:
-            raise httpx.ConnectError("no connection") from error
-        return connection
+            return await send(request)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not _is_kept.get() or _began_to_answer(error):
+                raise
 
 
-def _encode(request: httpx.Request, body: bytes) -> bytes:
-    headers = [name + b": " + value for name, value in request.headers.raw]
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path), *headers]
-    if any(b"\r" in line or b"\n" in line for line in lines):
-        raise httpx.LocalProtocolError("a line break in the request's head")
-    return b"\r\n".join([*lines, b"", body])
+def _began_to_answer(error: aiohttp.ClientConnectionError) -> bool:
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)

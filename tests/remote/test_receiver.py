@@ -217,6 +217,7 @@ async def test_what_the_remote_asks_to_wait_is_reported(
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000,),
+        (OK + b"junk",),
         (b"",),
     ],
 )
@@ -323,6 +324,47 @@ async def test_cancellation_goes_through_and_frees_the_connection() -> None:
         assert len(server.connections) == 2
 
 
+async def test_calls_cancelled_at_any_step_give_their_place_back() -> None:
+    async with raw_server(hang) as server, client_to(server.url) as client:
+        for steps in range(40):
+            calls = [
+                asyncio.create_task(client.call(make_receiver(), make_claim())) for _ in range(9)
+            ]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        server.released.set()
+        attempts = await asyncio.gather(
+            *(client.call(make_receiver(), make_claim()) for _ in range(9))
+        )
+    assert [attempt.outcome for attempt in attempts] == ["notified"] * 9
+
+
+@pytest.mark.parametrize("steps", range(20))
+async def test_a_place_passed_to_a_call_that_is_given_up_goes_to_the_next(steps: int) -> None:
+    async with raw_server(hang) as server, client_to(server.url, concurrency=1) as client:
+        first, given_up, last = (
+            asyncio.create_task(client.call(make_receiver(), make_claim())) for _ in range(3)
+        )
+        await server.arrived.wait()
+        server.released.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        assert (await last).outcome == (await first).outcome == "notified"
+
+
+async def test_no_more_connections_are_open_than_calls_may_run() -> None:
+    async with raw_server(hang) as server, client_to(server.url) as client:
+        calls = [asyncio.create_task(client.call(make_receiver(), make_claim())) for _ in range(9)]
+        await server.arrived.wait()
+        server.released.set()
+        assert {(await call).outcome for call in calls} == {"notified"}
+        assert len(server.connections) <= 4
+
+
 async def test_calls_share_a_connection() -> None:
     async with raw_server(answering(OK)) as server, client_to(server.url) as client:
         for name in ("app1", "app2", "app3"):
@@ -349,6 +391,18 @@ async def test_a_connection_closed_while_idle_fails_no_call(behave: Any) -> None
         attempts = [await client.call(make_receiver(), make_claim()) for _ in range(5)]
         assert [attempt.outcome for attempt in attempts] == ["notified"] * 5
         assert len(server.connections) == 5
+
+
+async def test_a_kept_connection_to_what_is_gone_is_unreachable() -> None:
+    async def go(server: RawServer, connection: Connection) -> None:
+        await close_on_second_request(server, connection)
+        assert server.listening is not None
+        server.listening.close()
+
+    async with raw_server(go) as server, client_to(server.url) as client:
+        attempts = [await client.call(make_receiver(), make_claim()) for _ in range(2)]
+    assert [attempt.outcome for attempt in attempts] == ["notified", "unreachable"]
+    assert attempts[1].detail == "connection refused"
 
 
 async def test_a_new_connection_that_is_closed_unanswered_is_not_tried_again() -> None:
@@ -433,6 +487,28 @@ async def test_proxy_variables_count_only_when_asked_for(monkeypatch: pytest.Mon
     assert outcomes == {False: "notified", True: "unreachable"}
 
 
+@pytest.mark.parametrize("kind", ["generic-hmac", "generic-oidc"])
+async def test_a_proxy_is_told_its_own_credentials_and_the_remote_none_of_ours(
+    kind: ReceiverType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc, bearer_file = tmp_path / "netrc", tmp_path / "bearer"
+    netrc.write_text("default login ours password ours")
+    bearer_file.write_text("bearer")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    receiver = make_receiver(type=kind, bearer_file=str(bearer_file))
+    async with raw_server(answering(OK)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//user:word@"))
+        attempt = await call_once("http://flux.example", receiver, trust_env=True)
+    assert attempt.outcome == "notified"
+    head = proxy.requests[0].partition(b"\r\n\r\n")[0].lower()
+    assert head.startswith(b"post http://flux.example/hook/")
+    assert b"\r\nproxy-authorization: basic " in head
+    assert (b"\r\nauthorization: bearer bearer" in head) is (kind == "generic-oidc")
+    assert b"\r\nauthorization: basic" not in head
+
+
 async def test_after_closing_a_call_is_given_up() -> None:
     async with raw_server(answering(OK)) as server, client_to(server.url) as client:
         await client.close()
@@ -446,6 +522,8 @@ async def test_after_closing_a_call_is_given_up() -> None:
         OK,
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nLocation: /hook/x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: =;=\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
         b"junk\r\n\r\n",
         b"",
         None,
@@ -458,8 +536,9 @@ async def test_token_and_path_are_shown_nowhere(
     receiver, path = make_receiver(), receiver_path(make_receiver())
     behave = hang if answer is None else answering(answer, then_close=True)
     async with raw_server(behave) as server, client_to(server.url, deadline_seconds=0.2) as client:
+        asyncio.get_running_loop().set_debug(True)
         logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
-        for name in ("", "httpx", "httpcore", "httpcore.http11", "httpcore.connection"):
+        for name in ("", "asyncio", "httpx", "aiohttp.client", "aiohttp.internal"):
             caplog.set_level(logging.DEBUG, logger=name)
         attempt = await client.call(receiver, make_claim())
         server.released.set()

@@ -75,6 +75,7 @@ async def client_to(
     *,
     ca_file: str | None = None,
     deadline_seconds: float = 10.0,
+    concurrency: int = 4,
     trust_env: bool = False,
     clock: Clock | None = None,
 ) -> AsyncIterator[HttpReceiverClient]:
@@ -82,7 +83,7 @@ async def client_to(
     client = HttpReceiverClient(
         clock or SystemClock(),
         deadline_seconds=deadline_seconds,
-        concurrency=4,
+        concurrency=concurrency,
         trust_env=trust_env,
     )
     await client.use(routing_to(url, ca_file=ca_file))
@@ -128,6 +129,7 @@ class RawServer:
     """A TCP or TLS server that a test gives its manners."""
 
     url: str = ""
+    listening: asyncio.Server | None = None
     connections: list[Connection] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -169,6 +171,7 @@ async def raw_server(
                 writer.close()
 
     listening = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=_context() if tls else None)
+    server.listening = listening
     port = listening.sockets[0].getsockname()[1]
     server.url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
     try:
