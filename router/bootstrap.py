@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 
+from router import __version__
+from router.config.binds import Bind
 from router.config.live import FileRoutingSource
 from router.config.settings import read_admin_token
 from router.core.errors import SettingsInvalid
@@ -30,16 +33,23 @@ from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers
 from router.web.admin import AdminApi, create_admin_app
 from router.web.hooks import create_public_app
+from router.web.protocol import BoundedHttpProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from starlette.applications import Starlette
 
     from router.config.settings import Settings
+    from router.core.model import Secret
+
+log = structlog.stdlib.get_logger("flux_router")
 
 HTTP_STOP_SECONDS = 5
 """How long running requests may take to end when the service stops."""
+
+LISTEN_BACKLOG = 2048
+"""Connections that may wait to be taken; what uvicorn asks for, too."""
 
 KEEP_ALIVE_SECONDS = 75
 """Idle connections are kept longer than the 60 s after which ingress-nginx drops its own, so that
@@ -58,7 +68,21 @@ class Service:
     """Has dispatch look around now; also for the stop event."""
 
 
-async def build_service(settings: Settings, resources: AsyncExitStack) -> Service:
+def describe_start(settings: Settings, listeners: Sequence[socket.socket]) -> dict[str, str]:
+    """What the first log line tells: who runs, where it listens, what it keeps."""
+    public, admin = (Bind(*listener.getsockname()[:2]) for listener in listeners)
+    return {
+        "version": __version__,
+        "public": str(public),
+        "admin": str(admin),
+        "database": str(settings.database_path),
+        "config": str(settings.config),
+    }
+
+
+async def build_service(
+    settings: Settings, resources: AsyncExitStack, *, token: Secret | None
+) -> Service:
     """Open the store, bring the routing file into force, and join the parts.
 
     What must be closed is handed to *resources*. Raises OperatorError for what the operator must
@@ -96,13 +120,13 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
     parts = Parts(
         store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
     )
-    public, admin = create_apps(parts, metrics, settings)
+    public, admin = create_apps(parts, metrics, token)
     return Service(
         public=public,
         admin=admin,
         tasks={
             "dispatch": dispatcher.run,
-            "reload": partial(reloader.run, in_force, wake=dispatcher.wake),
+            "reload": partial(reloader.run, in_force, mended=dispatcher.mended),
             "retention": partial(run_retention, store, clock, keep_days=settings.retention_days),
         },
         observer=observer,
@@ -111,7 +135,7 @@ async def build_service(settings: Settings, resources: AsyncExitStack) -> Servic
 
 
 def create_apps(
-    parts: Parts, metrics: MetricsObserver, settings: Settings
+    parts: Parts, metrics: MetricsObserver, token: Secret | None
 ) -> tuple[Starlette, Starlette]:
     """The apps of the public and the admin listener."""
     public = create_public_app(
@@ -123,7 +147,7 @@ def create_apps(
         requests=Requests(parts),
         render_metrics=metrics.render,
     )
-    return public, create_admin_app(api, token=read_admin_token(settings))
+    return public, create_admin_app(api, token=token)
 
 
 def dispatch_limits(settings: Settings) -> DispatchLimits:
@@ -149,6 +173,8 @@ def create_server(app: Starlette) -> QuietServer:
     config = uvicorn.Config(
         app,
         lifespan="off",
+        ws="none",
+        http=BoundedHttpProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -167,6 +193,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(LISTEN_BACKLOG)
     except OSError as error:
         listener.close()
         raise SettingsInvalid(f"cannot listen on {host}:{port}: {error.strerror}") from None
@@ -180,17 +207,27 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as resources:
+        token = read_admin_token(settings)
         listeners = [
             resources.enter_context(open_listener(bind.host, bind.port))
             for bind in (settings.public_bind, settings.admin_bind)
         ]
-        service = await build_service(settings, resources)
+        service = await build_service(settings, resources, token=token)
         servers = [create_server(app) for app in (service.public, service.admin)]
+        log.info("service.started", **describe_start(settings, listeners))
         async with asyncio.TaskGroup() as group:
             group.create_task(run_worker(service.tasks, stop, service.observer))
             for server, listener in zip(servers, listeners, strict=True):
-                group.create_task(server.serve(sockets=[listener]))
+                group.create_task(_serve_until(stop, server, listener))
             await stop.wait()
             service.wake()
             for server in servers:
                 server.should_exit = True
+    log.info("service.stopped")
+
+
+async def _serve_until(stop: asyncio.Event, server: QuietServer, listener: socket.socket) -> None:
+    """Serve one listener; if it ends before we are told to stop, the service must not go on."""
+    await server.serve(sockets=[listener])
+    if not stop.is_set():
+        raise RuntimeError("a listener ended by itself")

@@ -34,6 +34,16 @@ class Activated:
     """Names of the layers whose definition is new or changed; their receivers are wanted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a request for due receivers came to."""
+
+    claims: tuple[Claim, ...]
+    next_due_seconds: float | None
+    """Until a receiver of a cluster that still has room becomes due, or a lease there ends; None
+    when none will, or when *limit* was reached: then only the end of a call makes room."""
+
+
 class Store(Protocol):
     """Everything durable. A method that returns has committed; one that raises saved nothing.
 
@@ -71,13 +81,13 @@ class Store(Protocol):
         ...
 
     async def claim_due(
-        self, free: Mapping[str, int], *, owner: str, lease_seconds: float
-    ) -> Sequence[Claim]:
-        """Lease due receivers, oldest due first, at most *free[cluster]* of each cluster."""
-        ...
+        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+    ) -> Claimed:
+        """Lease due receivers: oldest due first over all clusters named in *free*.
 
-    async def next_due_seconds(self) -> float | None:
-        """Seconds until a receiver becomes due or a lease of one ends; None when none will."""
+        At most *limit* in all and *free[cluster]* of each cluster. *owner* names this one request:
+        only its holder can end these leases.
+        """
         ...
 
     async def record_attempt(
@@ -87,9 +97,11 @@ class Store(Protocol):
 
         *retry_seconds* is None when the receiver answered 200: notified becomes the attempt's
         wanted and failures become 0. Otherwise failures rise by one and the receiver is due in
-        *retry_seconds*; a "cancelled" attempt counts no failure. The first success on a cluster
-        whose last attempt got no answer makes its waiting receivers due at once; returns whether
-        that happened.
+        *retry_seconds*; a "cancelled" attempt counts no failure.
+
+        A cluster is unreachable when a call of it got no answer from Flux (no answer at all, or a
+        proxy's 502 or 504) and none was answered 200 since that call began. The first success on
+        an unreachable cluster makes its waiting receivers due at once; returns whether it did.
         """
         ...
 
@@ -101,12 +113,19 @@ class Store(Protocol):
         """Remove at most *limit* deliveries received before *before*, with their history.
 
         Cursors, numbers, and deliveries behind a wanted number that is still ahead are kept.
-        Returns how many were removed.
+        Works in short steps, between which others write. Returns how many were removed.
         """
         ...
 
+    async def check(self) -> None:
+        """Prove that the store can be written, by writing. Raises StoreUnavailable."""
+        ...
+
     async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
-        """Deliveries, newest first, those with a position below *before*."""
+        """Deliveries, newest first, those with a position below *before*.
+
+        Their plans hold the affected layers' matches without path and pattern, and no wants.
+        """
         ...
 
     async def delivery(self, delivery_id: str) -> DeliveryStory | None:
@@ -161,7 +180,7 @@ class RoutingSource(Protocol):
         ...
 
     async def load_text(self, text: str) -> LoadedFile:
-        """Read *text* as if it were the file, with the secrets of now. Raises ConfigInvalid."""
+        """Read *text* as if it were the file. Raises ConfigInvalid, but not for missing secrets."""
         ...
 
 

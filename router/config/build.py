@@ -78,10 +78,12 @@ def _auth(auth: AuthForm, node: Node | None, secrets: Secrets) -> HookAuth | Non
 
 
 def _cluster(cluster: ClusterForm, secrets: Secrets) -> Cluster:
+    ca = None if cluster.tls is None else cluster.tls.ca.file
     return Cluster(
         name=cluster.name,
         url=cluster.url.rstrip("/"),
-        ca_file=None if cluster.tls is None else secrets.path(cluster.tls.ca.file),
+        ca_file=None if ca is None else secrets.path(ca),
+        ca_digest=None if ca is None else secrets.digest(ca),
         is_suspended=cluster.suspend,
     )
 

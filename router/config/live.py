@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from router.config.resolve import SecretPolicy
+
 
 class FileRoutingSource:
     """A RoutingSource over a file; relative secret paths start at the file's folder.
@@ -41,8 +43,12 @@ class FileRoutingSource:
         return await asyncio.to_thread(self._load)
 
     async def load_text(self, text: str) -> LoadedFile:
-        """Read *text* as if it were the file, with the secrets of now. Raises ConfigInvalid."""
-        return await asyncio.to_thread(self._load_text, text, self._reader())
+        """Read *text* as if it were the file, with the secrets of now. Raises ConfigInvalid.
+
+        A secret that cannot be read is a warning: its hook refuses everything, its receiver cannot
+        be called, and all others go on.
+        """
+        return await asyncio.to_thread(self._load_text, text, self._reader(), "forgiven")
 
     def _reader(self) -> SecretReader:
         return SecretReader(self._path.parent, self._environ)
@@ -65,9 +71,11 @@ class FileRoutingSource:
         finally:
             self._seen = {**reader.fingerprints, self._path: own}
 
-    def _load_text(self, text: str, reader: SecretReader) -> LoadedFile:
+    def _load_text(
+        self, text: str, reader: SecretReader, secrets: SecretPolicy = "required"
+    ) -> LoadedFile:
         checked: Checked = check_with(
-            text, file_name=str(self._path), reader=reader, secrets="required"
+            text, file_name=str(self._path), reader=reader, secrets=secrets
         )
         if checked.routing is None:
             raise ConfigInvalid(checked.problems)

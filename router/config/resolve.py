@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from router.config.report import Report
 
-SecretPolicy: TypeAlias = Literal["required", "optional"]
-"""Whether a missing secret is an error, or a warning as in a CI job that has no secrets."""
+SecretPolicy: TypeAlias = Literal["required", "optional", "forgiven"]
+"""What is only a warning: nothing; a missing secret, as in a CI job that has none; or any secret
+that cannot be read, where the last good file must go on without it."""
 
 # What stands in the path of a URL without an escape (RFC 3986, pchar).
 _PATH_TOKEN = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:@-]+\Z")
@@ -78,13 +79,17 @@ class Secrets:
     def path(self, name: str) -> str:
         return str(self._reader.path(name))
 
+    def digest(self, name: str) -> str | None:
+        return self._reader.digest(name)
+
     def _content(self, wanted: Reference | None) -> bytes | None:
         if wanted is None:
             return None
         try:
             return self._reader.read(wanted)
         except SecretUnusable as unusable:
-            if unusable.is_missing and self._policy == "optional":
+            is_optional = unusable.is_missing and self._policy == "optional"
+            if is_optional or self._policy == "forgiven":
                 self._report.warn(wanted.place, str(unusable))
             else:
                 self._report.error(wanted.place, str(unusable))

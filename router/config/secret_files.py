@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class SecretReader:
         if isinstance(result, _Unusable):
             raise SecretUnusable(result.message, is_missing=result.is_missing)
         return result
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file that was read, in hex; None when it cannot be used."""
+        content = self._results.get(("file", name))
+        return sha256(content).hexdigest() if isinstance(content, bytes) else None
 
     def _variable(self, name: str) -> bytes | _Unusable:
         value = self._environ.get(name)

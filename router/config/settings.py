@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     cluster_concurrency: int = Field(default=32, ge=1, le=10_000)
     call_deadline_seconds: float = Field(default=15, gt=0, le=300, allow_inf_nan=False)
     """How long one call of a receiver may take."""
-    stop_deadline_seconds: float = Field(default=20, ge=0, le=3600, allow_inf_nan=False)
+    stop_deadline_seconds: float = Field(default=15, ge=0, le=3600, allow_inf_nan=False)
     """How long calls in flight get to end when the service stops."""
     reload_interval_seconds: float = Field(default=2, ge=0.1, le=3600, allow_inf_nan=False)
     """Between two looks at the routing file and its secrets."""
@@ -114,12 +114,16 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         for name, value in sorted(environ.items())
         if name.startswith(PREFIX) and name not in fields and not _is_service(name, value)
     ]
+    values: dict[str, object] = {fields[name]: value for name, value in given.items()}
     settings = None
     try:
-        settings = Settings(**{fields[name]: value for name, value in given.items()})  # type: ignore[arg-type]
+        settings = Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         problems += [_sentence(detail) for detail in error.errors(include_input=False)]
-    if settings is not None:
+        wrong = {detail["loc"][0] for detail in error.errors(include_input=False)}
+        rest = {field: value for field, value in values.items() if field not in wrong}
+        problems += _combination_problems(Settings(**rest))  # type: ignore[arg-type]
+    else:
         problems += _combination_problems(settings)
     if settings is None or problems:
         raise SettingsInvalid("\n".join(problems))
@@ -159,12 +163,19 @@ def _is_service(name: str, value: str) -> bool:
 
 
 def _combination_problems(settings: Settings) -> list[str]:
-    if settings.admin_bind.is_loopback or settings.admin_token_file is not None:
-        return []
-    return [
-        f"{variable('admin_bind')}: beyond this machine the admin API needs a token: "
-        f"set {variable('admin_token_file')}"
-    ]
+    """What is wrong with values that are right each by itself."""
+    problems = []
+    admin, public = settings.admin_bind, settings.public_bind
+    if not admin.is_loopback and settings.admin_token_file is None:
+        problems.append(
+            f"{variable('admin_bind')}: beyond this machine the admin API needs a token: "
+            f"set {variable('admin_token_file')}"
+        )
+    if admin.port and admin.port == public.port:
+        problems.append(
+            f"{variable('admin_bind')}: the port is {variable('public_bind')}'s already"
+        )
+    return problems
 
 
 _REASONS: Final = {
@@ -172,9 +183,9 @@ _REASONS: Final = {
     "float_parsing": "must be a number",
     "finite_number": "must be a number",
     "bool_parsing": "must be true or false",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
     "value_error": "{error}",
 }

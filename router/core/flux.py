@@ -12,14 +12,13 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from router.core.retry import MAX_RETRY_AFTER_SECONDS
+
 if TYPE_CHECKING:
     from router.core.model import Asked, Claim, Receiver
 
 MAX_DELIVERIES_NAMED = 10_000
 """Delivery ids in one call's body, the newest; keeps it far below the 3 MiB that Flux reads."""
-
-MAX_RETRY_AFTER_SECONDS = 3600.0
-"""A remote may put the next attempt off by an hour at most."""
 
 _STATUS_HINTS = {
     400: "the signature or token was refused: is the token here the one in the Receiver's Secret?",
@@ -32,24 +31,24 @@ _STATUS_HINTS = {
 
 
 class UnusableToken(ValueError):
-    """A token holds bytes that no HTTP header can carry; the message does not show it."""
+    """A token is missing, or no HTTP header can carry it; the message does not show it."""
 
 
 def receiver_path(receiver: Receiver) -> str:
     """The URL path Flux gives *receiver*: a digest of token, name and namespace; a secret.
 
-    The token is used byte for byte; for generic-oidc it is empty. Formula:
+    The token is used byte for byte; for generic-oidc it is empty. Raises UnusableToken. Formula:
     https://fluxcd.io/flux/components/notification/receivers/#webhook-path
     """
     named = (receiver.name + receiver.namespace).encode("utf-8", "surrogatepass")
-    return "/hook/" + sha256(_path_token(receiver) + named).hexdigest()
+    return "/hook/" + sha256(_token(receiver) + named).hexdigest()
 
 
 def call_headers(receiver: Receiver, body: bytes, *, bearer: bytes | None) -> dict[str, str]:
     """The headers that *receiver*'s type asks for; values are Latin-1, one character per byte.
 
     *bearer* is the content of the bearer file, for generic-oidc only.
-    Raises UnusableToken when a token cannot be sent as a header.
+    Raises UnusableToken.
     """
     headers = {"Content-Type": "application/json"}
     token = _token(receiver)
@@ -122,11 +121,12 @@ def parse_http_date(text: str) -> datetime | None:
 
 
 def _token(receiver: Receiver) -> bytes:
-    return receiver.token.value if receiver.token else b""
-
-
-def _path_token(receiver: Receiver) -> bytes:
-    return b"" if receiver.type == "generic-oidc" else _token(receiver)
+    """The token of a receiver that needs one; empty for generic-oidc."""
+    if receiver.type == "generic-oidc":
+        return b""
+    if receiver.token is None:
+        raise UnusableToken(f"the token of {receiver.key} could not be read")
+    return receiver.token.value
 
 
 def _signature(token: bytes, body: bytes) -> str:

@@ -156,6 +156,8 @@ class Cluster:
     name: str
     url: str
     ca_file: str | None = None
+    ca_digest: str | None = None
+    """SHA-256 of that file: a new CA makes a cluster another one."""
     is_suspended: bool = False
 
 
@@ -229,7 +231,8 @@ class Intent:
     *decide* is pure and quick, and may be called more than once; all slow work is done before.
     """
 
-    decide: Callable[[RefState], Plan]
+    decide: Callable[[RefState], Plan | None]
+    """None plans nothing: the commits are only remembered as seen on the tracked ref."""
     tracked: TrackedRef | None = None
     """None for plans that no ref asked for (adoption, replay, notify): they move no cursor."""
     before: Commit | None = None

@@ -53,13 +53,6 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(text=text, is_exclusion=is_exclusion, segments=tuple(segments))
 
 
-def parse_patterns(texts: Sequence[str]) -> tuple[Pattern, ...]:
-    """Parse one layer's patterns. Raises InvalidPattern for the first problem, if any."""
-    for _, problem in pattern_problems(texts):
-        raise InvalidPattern(problem)
-    return tuple(parse_pattern(text) for text in texts)
-
-
 def pattern_problems(texts: Sequence[str]) -> list[tuple[int, str]]:
     """Everything wrong with one layer's patterns, as (position in the list, message).
 

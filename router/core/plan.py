@@ -50,10 +50,25 @@ def plan_update(
 
     return Intent(
         decide=decide,
-        tracked=TrackedRef(repository=entry.name, url=normalize_url(entry.url), ref=entry.ref),
+        tracked=tracked_ref(entry),
         before=update.before,
         after=update.after,
     )
+
+
+def remember_update(entry: Repository, update: RefUpdate) -> Intent:
+    """No plan for a deleted ref: its cursor stays, and its last commit counts as seen."""
+    return Intent(
+        decide=lambda _state: None,
+        tracked=tracked_ref(entry),
+        before=update.before,
+        after=update.after,
+    )
+
+
+def tracked_ref(entry: Repository) -> TrackedRef:
+    """What an entry's cursor belongs to; the spelling of the URL does not count."""
+    return TrackedRef(repository=entry.name, url=normalize_url(entry.url), ref=entry.ref)
 
 
 def describe_changes(changes: ExactPaths | UnknownPaths, matched: Matched) -> str:

@@ -11,12 +11,12 @@ from router.core.changes import ExactPaths, UnknownPaths, listed_changes
 from router.core.errors import StaleGeneration, StoreUnavailable
 from router.core.match import Matcher, match_layers
 from router.core.model import Delivery, Ignored, Push, UpdateRecord
-from router.core.plan import plan_update
+from router.core.plan import plan_update, remember_update
 from router.core.providers.table import PROVIDERS
 from router.core.verify import verify_auth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from router.core.match import Matched
     from router.core.model import Intent, RefUpdate, Saved
@@ -91,7 +91,7 @@ class Acceptor:
                 id=self._parts.clock.new_id(),
                 origin="webhook",
                 received_at=self._parts.clock.now(),
-                status="routed" if planned.intents else "ignored",
+                status="ignored" if planned.reason else "routed",
                 reason=planned.reason,
                 hook=hook.name,
                 provider_delivery_id=parsed.delivery_id,
@@ -131,26 +131,29 @@ async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Pla
         if not tracking:
             kept.append(_record(update, None, "no entry tracks this ref"))
         for entry in tracking:
-            if update.is_deleted:
-                kept.append(_record(update, entry, "the ref was deleted: nothing is left to apply"))
-            else:
-                kept.append(_record(update, entry, ""))
-                intents.append(await _plan_one(routing, entry, update))
-    reason = (
-        ""
-        if intents
-        else "; ".join(dict.fromkeys(record.reason for record in kept)) or "no ref moved"
-    )
-    return Planned(records=tuple(kept), intents=tuple(intents), reason=reason)
+            reason = "the ref was deleted: nothing is left to apply" if update.is_deleted else ""
+            kept.append(_record(update, entry, reason))
+            intents.append(await _plan_one(routing, entry, update))
+    return Planned(records=tuple(kept), intents=tuple(intents), reason=_why_ignored(kept))
+
+
+def _why_ignored(records: Sequence[UpdateRecord]) -> str:
+    """Why nothing in a push concerns us; empty when something does."""
+    if any(record.status == "routed" for record in records):
+        return ""
+    return "; ".join(dict.fromkeys(record.reason for record in records))
 
 
 async def _plan_one(routing: Routing, entry: Repository, update: RefUpdate) -> Intent:
+    if update.is_deleted:
+        return remember_update(entry, update)
     listed = listed_changes(update, force_pushes=entry.force_pushes)
     return plan_update(routing, entry, update, listed, await _match(entry, listed))
 
 
 async def _match(entry: Repository, listed: ExactPaths | UnknownPaths) -> Matched:
-    """Match in slices, so that a push with very many paths does not hold up the others."""
+    """Match in slices, so that a push with very many paths or refs does not hold up the others."""
+    await asyncio.sleep(0)
     if isinstance(listed, UnknownPaths) or len(listed.paths) <= MATCH_SLICE_PATHS:
         return match_layers(entry.index, listed, unmapped=entry.unmapped)
     matcher = Matcher(entry.index, unmapped=entry.unmapped)

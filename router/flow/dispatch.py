@@ -18,7 +18,7 @@ from router.core.model import Attempt
 from router.core.retry import next_delay_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from datetime import datetime
 
     from router.core.model import Claim, Outcome
@@ -65,14 +65,21 @@ class Dispatcher:
         self._clock = clock
         self._observer = observer
         self._limits = limits
-        self._owner = clock.new_id()
+        self._mended: set[str] = set()
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
+        self._calling: set[str] = set()
+        """Keys of the receivers that are called just now."""
         self._running: Counter[str] = Counter()
 
     def wake(self) -> None:
         """Look for due receivers now instead of at the next poll."""
         self._wake.set()
+
+    def mended(self, receivers: Collection[str]) -> None:
+        """The operator has changed *receivers*: a call of the old definition delays no new one."""
+        self._mended.update(set(receivers) & self._calling)
+        self.wake()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Dispatch until *stop* is set; returns when no call is left."""
@@ -87,64 +94,60 @@ class Dispatcher:
             await self._finish()
 
     async def _dispatch_due(self) -> float:
-        """Start a call for each due receiver there is room for; return how long to rest."""
+        """Start a call for each due receiver there is room for; return how long to rest.
+
+        Without room there is nothing to look for: the end of a call wakes us.
+        """
         try:
-            claims = await self._claim()
-            if claims:
-                return POLL_SECONDS
-            due_seconds = await self._store.next_due_seconds()
+            due_seconds = await self._claim()
         except RouterError as error:
             self._observer.failed(task="dispatch", error=error)
             return STORE_PAUSE_SECONDS
         return POLL_SECONDS if due_seconds is None else min(POLL_SECONDS, due_seconds)
 
-    async def _claim(self) -> Sequence[Claim]:
+    async def _claim(self) -> float | None:
+        """Lease and start what is due; returns the seconds until more is due, if that is known."""
         async with self._in_force.changing:
             routing = self._in_force.current
-            claims: list[Claim] = []
-            for free in self._free_slots(routing):
-                claimed = await self._store.claim_due(
-                    free,
-                    owner=self._owner,
-                    lease_seconds=self._limits.call_deadline_seconds + LEASE_MARGIN_SECONDS,
-                )
-                for claim in claimed:
-                    self._start(routing, claim)
-                claims += claimed
-            return claims
+            limit = self._limits.calls - len(self._calls)
+            free = self._free_slots(routing)
+            if limit <= 0 or not free:
+                return None
+            owner = self._clock.new_id()
+            claimed = await self._store.claim_due(
+                free,
+                limit=limit,
+                owner=owner,
+                lease_seconds=self._limits.call_deadline_seconds + LEASE_MARGIN_SECONDS,
+            )
+            for claim in claimed.claims:
+                self._start(routing, claim, owner)
+            return claimed.next_due_seconds
 
-    def _free_slots(self, routing: Routing) -> Sequence[dict[str, int]]:
-        """How many calls each cluster may start, as the requests to make of the store.
-
-        One request serves all clusters when their room together is within the overall limit; else
-        each is asked in turn, the least busy first, so that a slow cluster cannot starve others.
-        """
-        total = self._limits.calls - len(self._calls)
-        free = {
-            name: min(total, self._limits.calls_per_cluster - self._running[name])
-            for name in sorted(routing.clusters, key=lambda name: self._running[name])
+    def _free_slots(self, routing: Routing) -> dict[str, int]:
+        """How many calls each cluster may start; clusters without room are left out."""
+        room = {
+            name: self._limits.calls_per_cluster - self._running[name] for name in routing.clusters
         }
-        free = {name: count for name, count in free.items() if count > 0}
-        if sum(free.values()) <= total:
-            return [free] if free else []
-        return [{name: min(count, max(1, total // len(free)))} for name, count in free.items()][
-            :total
-        ]
+        return {name: count for name, count in room.items() if count > 0}
 
-    def _start(self, routing: Routing, claim: Claim) -> None:
+    def _start(self, routing: Routing, claim: Claim, owner: str) -> None:
         cluster = claim.receiver.partition("/")[0]
-        task = asyncio.create_task(self._serve(routing, claim), name=f"call {claim.receiver}")
+        call = self._serve(routing, claim, owner)
+        task = asyncio.create_task(call, name=f"call {claim.receiver}")
         self._calls.add(task)
+        self._calling.add(claim.receiver)
         self._running[cluster] += 1
 
         def ended(task: asyncio.Task[None]) -> None:
             self._calls.discard(task)
+            self._calling.discard(claim.receiver)
             self._running[cluster] -= 1
             self._wake.set()
 
         task.add_done_callback(ended)
 
-    async def _serve(self, routing: Routing, claim: Claim) -> None:
+    async def _serve(self, routing: Routing, claim: Claim, owner: str) -> None:
         started_at, started = self._clock.now(), self._clock.monotonic()
 
         def outcome(word: Outcome, detail: str) -> Attempt:
@@ -152,19 +155,21 @@ class Dispatcher:
 
         receiver = routing.receivers.get(claim.receiver)
         if receiver is None:
-            await self._record(claim, outcome("cancelled", "not in the routing file any more"))
+            gone = outcome("cancelled", "not in the routing file any more")
+            await self._record(claim, gone, owner)
             return
         try:
             attempt = await self._client.call(receiver, claim)
         except asyncio.CancelledError:
-            await self._record(claim, outcome("cancelled", "the service is stopping"))
+            stopped = outcome("cancelled", "the service is stopping")
+            await self._record(claim, stopped, owner)
             return
         except Exception as error:  # a defect must not leave the receiver leased and unexplained
             self._observer.failed(task="call", error=error)
             attempt = outcome(
                 "misconfigured", f"the call could not be made: {type(error).__name__}"
             )
-        await self._record(claim, attempt)
+        await self._record(claim, attempt, owner)
 
     def _attempt(
         self, claim: Claim, word: Outcome, detail: str, *, started_at: datetime, started: float
@@ -178,13 +183,11 @@ class Dispatcher:
             detail=detail,
         )
 
-    async def _record(self, claim: Claim, attempt: Attempt) -> None:
+    async def _record(self, claim: Claim, attempt: Attempt, owner: str) -> None:
         """Record the outcome. When the store is gone the lease lapses and the call is repeated."""
         retry_seconds = self._retry_seconds(claim, attempt)
         try:
-            await self._store.record_attempt(
-                attempt, owner=self._owner, retry_seconds=retry_seconds
-            )
+            await self._store.record_attempt(attempt, owner=owner, retry_seconds=retry_seconds)
         except RouterError as error:
             self._observer.failed(task="record", error=error)
             return
@@ -198,7 +201,8 @@ class Dispatcher:
     def _retry_seconds(self, claim: Claim, attempt: Attempt) -> float | None:
         if attempt.outcome == "notified":
             return None
-        if attempt.outcome == "cancelled":
+        if attempt.outcome == "cancelled" or claim.receiver in self._mended:
+            self._mended.discard(claim.receiver)
             return 0.0
         return next_delay_seconds(
             claim.failures + 1,

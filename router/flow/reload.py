@@ -7,17 +7,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from router.core.errors import ConfigInvalid
-from router.core.model import Activation, Delivery, Intent
+from router.core.errors import ConfigInvalid, StoreUnavailable
+from router.core.model import Activation, Delivery, Intent, Problem
 from router.core.plan import ADOPTED, plan_adoption
 from router.flow.routing import InForce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from router.core.model import Plan, Problem, Receiver
+    from router.core.model import Plan, Receiver
     from router.core.routing import Routing
     from router.ports import Clock, LoadedFile, Observer, ReceiverClient, RoutingSource, Store
+
+
+NOT_STORED = Problem(
+    file="routing file",
+    line=1,
+    column=1,
+    message="it loads, and is not in force yet: the store cannot be written",
+)
 
 
 class Reloader:
@@ -39,6 +47,8 @@ class Reloader:
         self._clock = clock
         self._observer = observer
         self._interval_seconds = interval_seconds
+        self._is_behind = False
+        """A file that loads is still to come into force."""
 
     async def start(self) -> InForce:
         """Load the file, or the last good one, and bring it into force.
@@ -50,11 +60,11 @@ class Reloader:
             loaded = await self._source.load()
         except ConfigInvalid as error:
             loaded = await self._last_good(error)
-            self._observer.routing_rejected(error.problems)
             problems = error.problems
         in_force = InForce(loaded.routing)
         await self._activate(loaded, in_force)
-        in_force.problems = problems
+        if problems:
+            self._reject(in_force, problems)
         await self._store.reset_backoff()
         return in_force
 
@@ -67,30 +77,53 @@ class Reloader:
         except ConfigInvalid:
             raise error from None
 
-    async def run(self, in_force: InForce, stop: asyncio.Event, wake: Callable[[], None]) -> None:
-        """Reload when something changes, until *stop* is set."""
+    async def run(
+        self,
+        in_force: InForce,
+        stop: asyncio.Event,
+        *,
+        mended: Callable[[Collection[str]], None],
+    ) -> None:
+        """Reload when something changes, until *stop* is set.
+
+        *mended* is told of every new file, with the receivers whose definition has changed.
+        """
         while not stop.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._interval_seconds):
                     await stop.wait()
                     return
-            if await self._source.has_changed():
-                await self.reload(in_force)
-                wake()
+            if self._is_behind or await self._source.has_changed():
+                mended(await self.reload(in_force))
 
-    async def reload(self, in_force: InForce) -> None:
-        """Bring the file of now into force; one that does not load leaves the last good one."""
+    async def reload(self, in_force: InForce) -> Collection[str]:
+        """Bring the file of now into force; one that does not load leaves the last good one.
+
+        Returns the receivers whose definition has changed. Raises StoreUnavailable when the file
+        loads and cannot be brought into force; then `run` tries again.
+        """
         try:
             loaded = await self._source.load()
         except ConfigInvalid as error:
-            in_force.problems = error.problems
-            self._observer.routing_rejected(error.problems)
-            return
+            self._is_behind = False
+            self._reject(in_force, error.problems)
+            return ()
+        self._is_behind = True
         before = in_force.current
-        await self._activate(loaded, in_force)
+        try:
+            await self._activate(loaded, in_force)
+        except StoreUnavailable:
+            self._reject(in_force, [NOT_STORED])
+            raise
         changed = changed_receivers(before, in_force.current)
         if changed:
             await self._store.reset_backoff(changed)
+        self._is_behind = False
+        return changed
+
+    def _reject(self, in_force: InForce, problems: Sequence[Problem]) -> None:
+        in_force.problems = tuple(problems)
+        self._observer.routing_rejected(problems)
 
     async def _activate(self, loaded: LoadedFile, in_force: InForce) -> None:
         routing = loaded.routing
@@ -100,8 +133,9 @@ class Reloader:
                 adopt=lambda names: self._adoptions(routing, names),
             )
             current = replace(routing, generation=activated.number)
-            await self._client.use(current)
+            # Nothing may fail in between: the store accepts plans of this generation only, now.
             in_force.replace(current)
+            await self._client.use(current)
         self._observer.routing_loaded(
             number=activated.number, adopted=activated.adopted, warnings=loaded.warnings
         )
@@ -143,7 +177,7 @@ def changed_receivers(before: Routing, after: Routing) -> list[str]:
 
     def view(routing: Routing, receiver: Receiver) -> tuple[object, ...]:
         cluster = routing.clusters[receiver.cluster]
-        return receiver, cluster.url, cluster.ca_file
+        return receiver, cluster.url, cluster.ca_file, cluster.ca_digest
 
     return [
         key

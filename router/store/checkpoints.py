@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,8 +28,13 @@ class Checkpoints:
         self._log = log
         self._interval_seconds = interval_seconds
         self._is_stopping = Event()
+        self._turn = Lock()
         self._thread = Thread(target=self._work, name="store-checkpoints", daemon=True)
         self._thread.start()
+
+    async def move(self) -> None:
+        """Checkpoint now, beside the writer: what it would have to move itself stays little."""
+        await asyncio.to_thread(self._move)
 
     async def close(self) -> None:
         """Stop after the checkpoint under way."""
@@ -53,7 +58,8 @@ class Checkpoints:
     def _move(self) -> bool:
         """Whether it went well; a disk that is full now may have room the next time."""
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with self._turn:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error:
             return False
         return True

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from router.core.model import DeliveryStory, Plan, ReceiverStatus, SavedPlan, StoredGeneration, Want
 from router.store.queries import SQLITE as SQL
 from router.store.rows import (
+    affected_match,
+    from_affected,
     text_or_none,
     to_attempt,
     to_delivery,
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from sqlite3 import Connection, Row
 
-    from router.core.model import Attempt
+    from router.core.model import Attempt, Match
 
 _AFTER_THE_NEWEST = 2**63 - 1
 
@@ -39,7 +43,7 @@ def deliveries(
     """See Store.deliveries."""
     end = _AFTER_THE_NEWEST if before is None else before
     rows = connection.execute(SQL["deliveries"], (end, limit)).fetchall()
-    return [_story(connection, row) for row in rows]
+    return _summaries(connection, rows)
 
 
 def delivery(connection: Connection, delivery_id: str) -> DeliveryStory | None:
@@ -58,9 +62,13 @@ def story_at(connection: Connection, position: int) -> DeliveryStory:
 
 def layer_deliveries(connection: Connection, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
     """See Store.layer_deliveries."""
-    rows = connection.execute(SQL["layer_positions"], (layer,))
-    positions = (position for position, _ in groupby(row["position"] for row in rows))
-    return [story_at(connection, position) for position in list(islice(positions, limit))]
+    positions: set[int] = set()
+    for (receiver,) in connection.execute(SQL["receivers_of"], (layer,)).fetchall():
+        rows = connection.execute(SQL["layer_positions"], (receiver, layer))
+        distinct = (position for position, _ in groupby(position for (position,) in rows))
+        positions.update(islice(distinct, limit))
+    newest = json.dumps(sorted(positions, reverse=True)[:limit])
+    return _summaries(connection, connection.execute(SQL["deliveries_at"], (newest,)).fetchall())
 
 
 def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
@@ -68,24 +76,46 @@ def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
     return [_status(row, now) for row in connection.execute(SQL["receivers"])]
 
 
+def _summaries(connection: Connection, rows: Sequence[Row]) -> Sequence[DeliveryStory]:
+    """The stories of a page, with one statement for all of their plans."""
+    match = cache(affected_match)  # most plans of a page affect the same layers for few reasons
+    plans: dict[int, list[SavedPlan]] = {row["position"]: [] for row in rows}
+    for plan in connection.execute(SQL["plans_of"], (json.dumps(list(plans)),)):
+        matches = from_affected(plan["affected"], match)
+        plans[plan["delivery"]].append(_saved_plan(plan, matches=matches, wants=()))
+    return [
+        DeliveryStory(
+            position=row["position"],
+            delivery=to_delivery(row),
+            plans=tuple(plans[row["position"]]),
+        )
+        for row in rows
+    ]
+
+
 def _story(connection: Connection, row: Row, attempts: tuple[Attempt, ...] = ()) -> DeliveryStory:
     plans = connection.execute(SQL["plans"], (row["position"],)).fetchall()
     return DeliveryStory(
         position=row["position"],
         delivery=to_delivery(row),
-        plans=tuple(_saved_plan(connection, plan) for plan in plans),
+        plans=tuple(_whole_plan(connection, plan) for plan in plans),
         attempts=attempts,
     )
 
 
-def _saved_plan(connection: Connection, row: Row) -> SavedPlan:
-    matches = connection.execute(SQL["matches"], (row["id"],))
+def _whole_plan(connection: Connection, row: Row) -> SavedPlan:
+    matches = tuple(to_match(match) for match in connection.execute(SQL["matches"], (row["id"],)))
+    wants = tuple(_wants(connection.execute(SQL["wants"], (row["id"],))))
+    return _saved_plan(row, matches=matches or from_affected(row["affected"]), wants=wants)
+
+
+def _saved_plan(row: Row, *, matches: tuple[Match, ...], wants: tuple[Want, ...]) -> SavedPlan:
     plan = Plan(
         repository=row["repository"],
         knowledge=row["knowledge"],
         reason=to_text(row["reason"]),
-        matches=tuple(to_match(match) for match in matches),
-        wants=tuple(_wants(connection.execute(SQL["wants"], (row["id"],)))),
+        matches=matches,
+        wants=wants,
         ref=text_or_none(row["ref"]),
         commit=row["commit_id"],
         before=row["before_id"],

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from router.core.model import Attempt, Delivery, Match, UpdateRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from sqlite3 import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _UPDATE = attrgetter(
     "ref", "before", "after", "forced", "repository", "status", "reason", "paths", "is_truncated"
 )
+_REASON = attrgetter("reason")
 
 
 def to_micros(instant: datetime) -> int:
@@ -52,7 +55,7 @@ def text_or_none(stored: bytes | None) -> str | None:
 
 def to_updates(updates: Sequence[UpdateRecord]) -> bytes:
     """JSON, one array for each update in the order of `_UPDATE`."""
-    return to_bytes(json.dumps([_UPDATE(update) for update in updates], ensure_ascii=False))
+    return to_bytes(_ENCODE([_UPDATE(update) for update in updates]))
 
 
 def from_updates(stored: bytes) -> tuple[UpdateRecord, ...]:
@@ -102,6 +105,37 @@ def to_delivery(row: Row) -> Delivery:
         reason=to_text(row["reason"]),
         updates=from_updates(row["updates"]),
         replay_of=row["replay_of"],
+    )
+
+
+def is_told_by_affected(matches: Iterable[Match]) -> bool:
+    """Whether `to_affected` loses nothing of *matches*."""
+    for match in matches:
+        if match.path is not None or match.pattern is not None or not match.is_affected:
+            return False
+    return True
+
+
+def to_affected(matches: Iterable[Match]) -> bytes:
+    """JSON, the affected layers in order, as runs of [reason, [layer, ...]].
+
+    A push of which nothing is known affects every layer for one reason, which is kept once.
+    """
+    affected = [match for match in matches if match.is_affected]
+    runs = groupby(affected, key=_REASON)
+    named = [(reason, [match.layer for match in run]) for reason, run in runs]
+    return to_bytes(_ENCODE(named))
+
+
+def affected_match(layer: str, reason: str) -> Match:
+    return Match(layer=layer, is_affected=True, reason=reason)
+
+
+def from_affected(
+    stored: bytes, match: Callable[[str, str], Match] = affected_match
+) -> tuple[Match, ...]:
+    return tuple(
+        match(layer, reason) for reason, layers in json.loads(to_text(stored)) for layer in layers
     )
 
 

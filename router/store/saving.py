@@ -5,14 +5,21 @@ Each function runs inside a transaction that the writer opened and commits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from router.core.errors import StaleGeneration
 from router.core.model import RefState, Saved, SavedPlan, is_zero
 from router.ports import Activated
 from router.store import history
 from router.store.queries import SQLITE as SQL
-from router.store.rows import bytes_or_none, from_delivery, from_match, to_bytes
+from router.store.rows import (
+    bytes_or_none,
+    from_delivery,
+    from_match,
+    is_told_by_affected,
+    to_affected,
+    to_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -94,20 +101,9 @@ def _insert_plans(
     plans = []
     for intent in intents:
         plan, ref, sequence = _decide(connection, intent)
-        row = (
-            position,
-            generation,
-            plan.repository,
-            plan.knowledge,
-            to_bytes(plan.reason),
-            bytes_or_none(plan.ref),
-            plan.commit,
-            plan.before,
-            plan.cursor,
-            plan.unmapped_count,
-            ref,
-            sequence,
-        )
+        if plan is None:
+            continue
+        row = _plan_row(position, generation, plan, ref, sequence)
         plan_id = connection.execute(SQL["insert_plan"], row).lastrowid
         assert plan_id is not None
         _insert_matches(connection, plan_id, plan)
@@ -116,31 +112,51 @@ def _insert_plans(
     return tuple(plans)
 
 
-def _decide(connection: Connection, intent: Intent) -> tuple[Plan, int | None, int | None]:
-    """The plan, the row of its ref and the sequence number; the ref's cursor is moved."""
+def _plan_row(
+    position: int, generation: int, plan: Plan, ref: int | None, sequence: int | None
+) -> tuple[Any, ...]:
+    """The parameters of `insert_plan`."""
+    return (
+        position,
+        generation,
+        plan.repository,
+        plan.knowledge,
+        to_bytes(plan.reason),
+        bytes_or_none(plan.ref),
+        plan.commit,
+        plan.before,
+        plan.cursor,
+        plan.unmapped_count,
+        ref,
+        sequence,
+        to_affected(plan.matches),
+    )
+
+
+def _decide(connection: Connection, intent: Intent) -> tuple[Plan | None, int | None, int | None]:
+    """The plan, if any, the row of its ref and its sequence number; the cursor is moved."""
     if intent.tracked is None:
         return intent.decide(RefState()), None, None
-    key = (intent.tracked.repository, intent.tracked.url, intent.tracked.ref)
-    row = connection.execute(SQL["find_ref"], key).fetchone()
-    if row is None:
-        plan, sequence = intent.decide(RefState()), 1
-        ref = _insert_ref(connection, intent.tracked, plan, sequence)
-        _remember(connection, ref, intent.after)
-    else:
-        ref, cursor, last = row
-        is_tip_known = not _remember(connection, ref, intent.after)
-        state = RefState(cursor=cursor, was_planned=True, is_tip_known=is_tip_known)
-        plan, sequence = intent.decide(state), last + 1
-        connection.execute(SQL["update_ref"], (plan.cursor, sequence, ref))
+    ref, cursor, last = _find_ref(connection, intent.tracked)
+    is_tip_known = not _remember(connection, ref, intent.after)
     _remember(connection, ref, intent.before)
-    return plan, ref, sequence
+    state = RefState(cursor=cursor, was_planned=last > 0, is_tip_known=is_tip_known)
+    plan = intent.decide(state)
+    if plan is None:
+        return None, ref, None
+    connection.execute(SQL["update_ref"], (plan.cursor, last + 1, ref))
+    return plan, ref, last + 1
 
 
-def _insert_ref(connection: Connection, tracked: TrackedRef, plan: Plan, sequence: int) -> int:
-    row = (tracked.repository, tracked.url, tracked.ref, plan.cursor, sequence)
-    ref = connection.execute(SQL["insert_ref"], row).lastrowid
+def _find_ref(connection: Connection, tracked: TrackedRef) -> tuple[int, Commit | None, int]:
+    """The ref's row, its cursor and the sequence number given last; 0 when never planned."""
+    key = (tracked.repository, tracked.url, tracked.ref)
+    row = connection.execute(SQL["find_ref"], key).fetchone()
+    if row is not None:
+        return row["id"], row["cursor"], row["sequence"]
+    ref = connection.execute(SQL["insert_ref"], key).lastrowid
     assert ref is not None
-    return ref
+    return ref, None, 0
 
 
 def _remember(connection: Connection, ref: int, commit: Commit | None) -> bool:
@@ -151,6 +167,8 @@ def _remember(connection: Connection, ref: int, commit: Commit | None) -> bool:
 
 
 def _insert_matches(connection: Connection, plan_id: int, plan: Plan) -> None:
+    if is_told_by_affected(plan.matches):
+        return
     connection.executemany(
         SQL["insert_match"],
         [from_match(plan_id, ordinal, match) for ordinal, match in enumerate(plan.matches)],
@@ -172,6 +190,7 @@ def _raise_wants(connection: Connection, plan_id: int, wants: Sequence[Want], no
         for layer in want.layers:
             rows.append((receiver, number, len(rows), plan_id, layer, want.is_held))
     connection.executemany(SQL["insert_want"], rows)
+    connection.executemany(SQL["insert_layer_receiver"], [(row[4], row[0]) for row in rows])
 
 
 def cluster_of(receiver: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from router.store import calling, history, retention, saving
 from router.store.checkpoints import Checkpoints
 from router.store.connection import connect_checkpointer, connect_reader, connect_writer
 from router.store.lock import FileLock
+from router.store.queries import SQLITE as SQL
 from router.store.reader import Reader
 from router.store.rows import seconds_to_micros, to_micros
 from router.store.schema import migrate
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from router.core.model import (
         Activation,
         Attempt,
-        Claim,
         Delivery,
         DeliveryStory,
         Intent,
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
         Saved,
         StoredGeneration,
     )
-    from router.ports import Activated, Clock
+    from router.ports import Activated, Claimed, Clock
 
-MIN_SQLITE = (3, 35, 0)
-"""The first version with RETURNING: https://sqlite.org/lang_returning.html."""
+MIN_SQLITE = (3, 38, 0)
+"""The first version that always has JSON functions: https://sqlite.org/json1.html."""
 
 
 class SqliteStore:
@@ -103,21 +104,16 @@ class SqliteStore:
         )
 
     async def claim_due(
-        self, free: Mapping[str, int], *, owner: str, lease_seconds: float
-    ) -> Sequence[Claim]:
-        def claim(connection: sqlite3.Connection) -> Sequence[Claim]:
+        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+    ) -> Claimed:
+        def claim(connection: sqlite3.Connection) -> Claimed:
             now = self._now()
             lease_until = now + seconds_to_micros(lease_seconds)
             return calling.claim_due(
-                connection, free, owner=owner, lease_until=lease_until, now=now
+                connection, free, limit=limit, owner=owner, lease_until=lease_until, now=now
             )
 
         return await self._writer.run(claim)
-
-    async def next_due_seconds(self) -> float | None:
-        return await self._reader.run(
-            lambda connection: calling.next_due_seconds(connection, now=self._now())
-        )
 
     async def record_attempt(
         self, attempt: Attempt, *, owner: str, retry_seconds: float | None
@@ -136,13 +132,30 @@ class SqliteStore:
     async def prune(self, *, before: datetime, limit: int) -> int:
         """Each step is a transaction of its own, between which deliveries are saved."""
         end = to_micros(before)
-        removed = await self._writer.run(
-            lambda connection: retention.prune_deliveries(connection, before=end, limit=limit)
+        await self._writer.run(
+            lambda connection: retention.prune_generations(connection, before=end)
         )
+        removed = await self._prune_deliveries(end, limit)
         while await self._writer.run(
-            lambda connection: retention.prune_attempts(connection, before=end, limit=limit)
+            lambda connection: retention.prune_attempts(connection, before=end)
         ):
-            continue
+            await self._checkpoints.move()
+        return removed
+
+    async def _prune_deliveries(self, before: int, limit: int) -> int:
+        removed = 0
+        place: retention.Place | None = retention.OLDEST
+        while place is not None and removed < limit:
+            step = await self._writer.run(
+                partial(
+                    retention.prune_deliveries,
+                    before=before,
+                    after=place,
+                    limit=limit - removed,
+                )
+            )
+            removed, place = removed + step.removed, step.reached
+            await self._checkpoints.move()
         return removed
 
     async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
@@ -162,6 +175,12 @@ class SqliteStore:
         return await self._reader.run(
             lambda connection: history.layer_deliveries(connection, layer, limit=limit)
         )
+
+    async def check(self) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(SQL["write_check"])
+
+        await self._writer.run(write)
 
     async def close(self) -> None:
         """The writer goes last, so that its final checkpoint finds nobody in its way."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from router.core.model import Attempt, Claim, Problem, Saved
 
 MAX_LISTED = 20
-"""Layers named in one line; the count is always there."""
+"""Layers, plans and deliveries named in one line; the counts are always there."""
 
 
 def configure_logs(*, log_format: Literal["console", "json"], level: str) -> None:
@@ -50,6 +50,7 @@ def configure_logs(*, log_format: Literal["console", "json"], level: str) -> Non
             ],
         )
     )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells neither address nor version
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -62,7 +63,7 @@ class LogObserver:
         self._log = structlog.stdlib.get_logger("flux_router")
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
-        delivery = saved.delivery
+        delivery, told = saved.delivery, saved.plans[:MAX_LISTED]
         layers = [name for item in saved.plans for name in affected_layers(item.plan.matches)]
         self._log.info(
             f"delivery.{delivery.status}",
@@ -70,11 +71,12 @@ class LogObserver:
             hook=delivery.hook,
             origin=delivery.origin,
             duplicate=saved.is_duplicate,
-            reason=delivery.reason or "; ".join(item.plan.reason for item in saved.plans),
-            refs=[item.plan.ref for item in saved.plans],
-            commits=[item.plan.commit for item in saved.plans],
-            sequences=[item.sequence for item in saved.plans],
-            knowledge=[item.plan.knowledge for item in saved.plans],
+            reason=delivery.reason or "; ".join(dict.fromkeys(item.plan.reason for item in told)),
+            refs=[item.plan.ref for item in told],
+            commits=[item.plan.commit for item in told],
+            sequences=[item.sequence for item in told],
+            knowledge=[item.plan.knowledge for item in told],
+            plan_count=len(saved.plans),
             layers=layers[:MAX_LISTED],
             layer_count=len(layers),
             provider_delivery_id=delivery.provider_delivery_id,

@@ -54,7 +54,7 @@ class AdminApi:
 
         A file on disk that does not load is told in the detail; the last good one serves on.
         """
-        await self._store.last_generation()
+        await self._store.check()
         return JsonAnswer(
             {
                 "status": "ok",
@@ -140,7 +140,7 @@ def create_admin_app(api: AdminApi, *, token: Secret | None) -> Starlette:
         Route("/layers/{name}", api.layer, methods=["GET"]),
         Route("/layers/{name}/notify", api.notify, methods=["POST"]),
     ]
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", api.readyz, methods=["GET"]),
@@ -153,3 +153,5 @@ def create_admin_app(api: AdminApi, *, token: Secret | None) -> Starlette:
             Exception: handle_defect,
         },
     )
+    app.router.redirect_slashes = False
+    return app

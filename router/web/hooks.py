@@ -155,7 +155,7 @@ def create_public_app(*, acceptor: Acceptor, in_force: InForce, observer: Observ
         observer=observer,
         budget=BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES),
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/hooks/{hook}", endpoint.__call__, methods=["POST"]),
             Route("/hooks/{hook}/{token}", endpoint.__call__, methods=["POST"]),
@@ -167,3 +167,5 @@ def create_public_app(*, acceptor: Acceptor, in_force: InForce, observer: Observ
             Exception: handle_defect,
         },
     )
+    app.router.redirect_slashes = False  # a redirected webhook is a lost one
+    return app

@@ -9,6 +9,12 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap"""
 MAX_BODIES_IN_FLIGHT_BYTES = 256 * 1024 * 1024
 """Bytes of all bodies held at once in this process; over it the answer is 503."""
 
+MAX_HEADERS_BYTES = 64 * 1024
+"""Request line and headers together; hosts send a few KiB. Over it the answer is 431."""
+
+HEADERS_DEADLINE_SECONDS = 10.0
+"""From a connection, or a request's first byte, to the end of its headers; then it is closed."""
+
 BODY_DEADLINE_SECONDS = 30.0
 """How long a body may take to arrive: three times what GitHub and GitLab wait for an answer."""
 

@@ -32,7 +32,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.retention_days == 30
     assert (settings.dispatch_concurrency, settings.cluster_concurrency) == (64, 32)
     assert settings.call_deadline_seconds == 15
-    assert settings.stop_deadline_seconds == 20
+    assert settings.stop_deadline_seconds == 15
     assert settings.reload_interval_seconds == 2
     assert settings.receiver_proxy is False
 
@@ -89,7 +89,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("ROUTER_RETENTION_DAYS", "3651", "must be at most 3650"),
         ("ROUTER_DISPATCH_CONCURRENCY", "many", "must be a whole number"),
         ("ROUTER_CLUSTER_CONCURRENCY", "-1", "must be at least 1"),
-        ("ROUTER_CALL_DEADLINE", "0", "must be more than 0.0"),
+        ("ROUTER_CALL_DEADLINE", "0", "must be more than 0"),
         ("ROUTER_CALL_DEADLINE", "nan", "must be a number"),
         ("ROUTER_CALL_DEADLINE", "15s", "must be a number"),
         ("ROUTER_STOP_DEADLINE", "inf", "must be a number"),
@@ -228,3 +228,13 @@ def test_an_unusable_admin_token_is_refused(
     with pytest.raises(SettingsInvalid) as caught:
         read_admin_token(Settings(admin_token_file=path))
     assert str(caught.value) == f"ROUTER_ADMIN_TOKEN_FILE: {path} {reason}"
+
+
+def test_two_listeners_need_two_ports() -> None:
+    told = problems(ROUTER_PUBLIC_BIND=":9090", ROUTER_ADMIN_BIND="127.0.0.1:9090")
+    assert told == ["ROUTER_ADMIN_BIND: the port is ROUTER_PUBLIC_BIND's already"]
+
+
+def test_values_that_do_not_go_together_are_told_beside_those_that_are_wrong() -> None:
+    told = problems(ROUTER_LOG_LEVEL="loud", ROUTER_ADMIN_BIND="0.0.0.0:9091")
+    assert [line.partition(":")[0] for line in told] == ["ROUTER_LOG_LEVEL", "ROUTER_ADMIN_BIND"]

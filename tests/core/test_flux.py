@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from router.core.flux import (
     MAX_DELIVERIES_NAMED,
-    MAX_RETRY_AFTER_SECONDS,
     UnusableToken,
     call_body,
     call_headers,
@@ -22,6 +21,7 @@ from router.core.flux import (
     status_hint,
 )
 from router.core.model import Asked, Claim, Receiver, Secret
+from router.core.retry import MAX_RETRY_AFTER_SECONDS
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BODY = b'{"ref":"refs/heads/main"}'
@@ -70,7 +70,6 @@ def test_the_path_is_the_one_flux_publishes_for_its_own_example() -> None:
         # A Secret made from a file with a final newline: Flux does not trim, nor do we.
         ({"token": Secret(b"token\n")}, b"token\napp1flux-system"),
         ({"token": Secret(b"\xff\x00")}, b"\xff\x00app1flux-system"),
-        ({"token": None}, b"app1flux-system"),
         ({"type": "generic-oidc", "token": None}, b"app1flux-system"),
         # Whatever a generic-oidc receiver may hold as a token, Flux digests none.
         ({"type": "generic-oidc"}, b"app1flux-system"),
@@ -78,6 +77,11 @@ def test_the_path_is_the_one_flux_publishes_for_its_own_example() -> None:
 )
 def test_the_path_digests_token_name_and_namespace(fields: Any, digested: bytes) -> None:
     assert receiver_path(make_receiver(**fields)) == "/hook/" + sha256(digested).hexdigest()
+
+
+def test_a_receiver_whose_token_is_gone_is_not_called_without_one() -> None:
+    with pytest.raises(UnusableToken, match="could not be read"):
+        receiver_path(make_receiver(token=None))
 
 
 def test_every_type_has_its_own_headers() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from router.core.changes import ExactPaths
 from router.core.match import LayerIndex, match_layers
-from router.core.patterns import InvalidPattern, parse_pattern, parse_patterns, pattern_problems
+from router.core.patterns import InvalidPattern, parse_pattern, pattern_problems
 
 VECTORS = yaml.safe_load((Path(__file__).parent / "pattern_vectors.yaml").read_text("utf-8"))
 
@@ -143,19 +143,13 @@ def test_a_list_that_starts_with_an_escaped_mark_is_fine() -> None:
 
 def test_an_empty_list_has_no_problem() -> None:
     assert pattern_problems([]) == []
-    assert parse_patterns([]) == ()
 
 
 def test_patterns_keep_their_text_and_say_whether_they_exclude() -> None:
-    including, excluding = parse_patterns(["./apps/*", "!/apps/old/"])
+    including, excluding = parse_pattern("./apps/*"), parse_pattern("!/apps/old/")
     assert (including.text, including.is_exclusion) == ("./apps/*", False)
     assert (excluding.text, excluding.is_exclusion) == ("!/apps/old/", True)
     assert excluding.segments == ("apps", "old")
-
-
-def test_the_first_problem_of_a_list_is_raised() -> None:
-    with pytest.raises(InvalidPattern, match="'\\.\\.' is not supported"):
-        parse_patterns(["a", "..", "["])
 
 
 @pytest.mark.parametrize(

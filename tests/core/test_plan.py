@@ -23,7 +23,9 @@ def plan_paths(*paths: str, cursor: str | None = commit(1)) -> Plan:
     intent = plan_update(
         routing, entry, make_update(paths=paths), listed, match_layers(entry.index, listed)
     )
-    return intent.decide(RefState(cursor=cursor, was_planned=cursor is not None))
+    plan = intent.decide(RefState(cursor=cursor, was_planned=cursor is not None))
+    assert plan is not None
+    return plan
 
 
 def test_a_push_from_the_cursor_wants_the_receivers_of_its_layers_only() -> None:
@@ -49,8 +51,9 @@ def test_deciding_again_for_another_state_gives_another_plan() -> None:
     routing = make_routing()
     entry, listed = routing.repositories[0], ExactPaths(("apps/app1/a",))
     intent = plan_update(routing, entry, make_update(), listed, match_layers(entry.index, listed))
-    assert intent.decide(RefState()).knowledge == "unknown"
-    assert intent.decide(RefState(cursor=commit(1), was_planned=True)).knowledge == "exact"
+    states = (RefState(), RefState(cursor=commit(1), was_planned=True))
+    plans = [intent.decide(state) for state in states]
+    assert [plan and plan.knowledge for plan in plans] == ["unknown", "exact"]
 
 
 def test_layers_that_share_a_receiver_want_it_once() -> None:

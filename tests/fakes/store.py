@@ -15,8 +15,8 @@ from router.core.model import (
     SavedPlan,
     StoredGeneration,
 )
-from router.ports import Activated
-from tests.fakes.store_rows import FakeReceiver, FakeRef
+from router.ports import Activated, Claimed
+from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -50,7 +50,7 @@ class FakeStore:
         self._last_position = 0
         self._receivers: dict[str, FakeReceiver] = {}
         self._attempts: list[Attempt] = []
-        self._unreachable: set[str] = set()
+        self._clusters: dict[str, FakeCluster] = {}
 
     async def last_generation(self) -> StoredGeneration | None:
         self._check()
@@ -75,7 +75,7 @@ class FakeStore:
         self._take_receivers(activation)
         self._refs |= refs
         for (delivery, _), plan in zip(deliveries, plans, strict=True):
-            self._insert(delivery, [plan])
+            self._insert(delivery, [plan] if plan else [])
         for receiver in self._receivers.values():
             layers = activation.receivers.get(receiver.key, frozenset())
             receiver.open_for(layers, self._clock.now())
@@ -90,31 +90,27 @@ class FakeStore:
             return Saved(delivery=first.delivery, plans=first.plans, is_duplicate=True)
         if self._generation is None or self._generation.number != generation:
             raise StaleGeneration(f"planned under generation {generation}")
-        refs, plans = self._decide(intents)
+        refs, decided = self._decide(intents)
+        plans = tuple(plan for plan in decided if plan is not None)
         self._refs |= refs
         self._insert(delivery, plans)
-        return Saved(delivery=delivery, plans=tuple(plans))
+        return Saved(delivery=delivery, plans=plans)
 
     async def claim_due(
-        self, free: Mapping[str, int], *, owner: str, lease_seconds: float
-    ) -> Sequence[Claim]:
+        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+    ) -> Claimed:
         self._check()
-        now, left, claims = self._clock.now(), dict(free), []
+        now, left = self._clock.now(), dict(free)
+        claims: list[Claim] = []
         for receiver in sorted(self._receivers.values(), key=lambda each: (each.due_at, each.key)):
-            if receiver.is_due(now) and left.get(receiver.cluster, 0) > 0:
+            has_room = len(claims) < limit and left.get(receiver.cluster, 0) > 0
+            if has_room and receiver.is_due(now):
                 left[receiver.cluster] -= 1
                 receiver.lease_owner = owner
                 receiver.lease_until = now + timedelta(seconds=lease_seconds)
                 claims.append(receiver.claim(now))
-        return claims
-
-    async def next_due_seconds(self) -> float | None:
-        self._check()
-        waiting = [receiver for receiver in self._receivers.values() if receiver.is_waiting]
-        if not waiting:
-            return None
-        due_at = min(max(each.due_at, each.lease_until or each.due_at) for each in waiting)
-        return max(0.0, (due_at - self._clock.now()).total_seconds())
+        rooms = {cluster for cluster, count in left.items() if count > 0 and len(claims) < limit}
+        return Claimed(claims=tuple(claims), next_due_seconds=self._next_due_seconds(rooms))
 
     async def record_attempt(
         self, attempt: Attempt, *, owner: str, retry_seconds: float | None
@@ -155,7 +151,7 @@ class FakeStore:
     async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
         self._check()
         older = [story for story in self._stories if before is None or story.position < before]
-        return older[::-1][:limit]
+        return [summarize(story) for story in older[::-1][:limit]]
 
     async def delivery(self, delivery_id: str) -> DeliveryStory | None:
         self._check()
@@ -175,13 +171,12 @@ class FakeStore:
         affected = [
             story
             for story in self._stories
-            if any(
-                match.layer == layer and match.is_affected
-                for saved in story.plans
-                for match in saved.plan.matches
-            )
+            if any(layer in want.layers for saved in story.plans for want in saved.plan.wants)
         ]
-        return affected[::-1][:limit]
+        return [summarize(story) for story in affected[::-1][:limit]]
+
+    async def check(self) -> None:
+        self._check()
 
     async def close(self) -> None:
         self.is_down = True
@@ -218,18 +213,19 @@ class FakeStore:
 
     def _decide(
         self, intents: Sequence[Intent]
-    ) -> tuple[dict[TrackedRef, FakeRef], list[SavedPlan]]:
+    ) -> tuple[dict[TrackedRef, FakeRef], list[SavedPlan | None]]:
         """Every plan and what becomes of the refs, before anything is changed."""
         refs: dict[TrackedRef, FakeRef] = {}
-        plans = []
+        plans: list[SavedPlan | None] = []
         for intent in intents:
+            sequence = None
             if intent.tracked is None:
-                plans.append(SavedPlan(plan=intent.decide(RefState()), sequence=None))
-                continue
-            ref = refs.get(intent.tracked) or self._refs.get(intent.tracked) or FakeRef()
-            plan = intent.decide(ref.state(intent))
-            refs[intent.tracked] = ref.after(intent, plan)
-            plans.append(SavedPlan(plan=plan, sequence=ref.sequence + 1))
+                plan = intent.decide(RefState())
+            else:
+                ref = refs.get(intent.tracked) or self._refs.get(intent.tracked) or FakeRef()
+                plan, sequence = intent.decide(ref.state(intent)), ref.sequence + 1
+                refs[intent.tracked] = ref.after(intent, plan)
+            plans.append(SavedPlan(plan=plan, sequence=sequence) if plan else None)
         return refs, plans
 
     def _insert(self, delivery: Delivery, plans: Sequence[SavedPlan]) -> None:
@@ -257,15 +253,22 @@ class FakeStore:
             receiver.asked.append((number, asked, delivery.received_at))
         self._numbers[delivery.id].append((receiver.key, number))
 
+    def _next_due_seconds(self, clusters: Collection[str]) -> float | None:
+        now = self._clock.now()
+        waiting = [
+            receiver.next_instant(now)
+            for receiver in self._receivers.values()
+            if receiver.is_waiting and receiver.cluster in clusters
+        ]
+        return (min(waiting) - now).total_seconds() if waiting else None
+
     def _note_reachability(self, cluster: str, attempt: Attempt) -> bool:
-        if attempt.outcome in ("unreachable", "timed_out"):
-            self._unreachable.add(cluster)
-        if attempt.outcome != "notified" or cluster not in self._unreachable:
+        now = self._clock.now()
+        if not self._clusters.setdefault(cluster, FakeCluster()).note(attempt, now):
             return False
-        self._unreachable.remove(cluster)
         for receiver in self._receivers.values():
-            if receiver.cluster == cluster and not receiver.is_leased(self._clock.now()):
-                receiver.make_due(self._clock.now())
+            if receiver.cluster == cluster and not receiver.is_leased(now):
+                receiver.make_due(now)
         return True
 
     def _is_prunable(self, story: DeliveryStory, before: datetime) -> bool:
@@ -278,8 +281,9 @@ class FakeStore:
     def _serving(self, delivery_id: str) -> tuple[Attempt, ...]:
         """On each receiver the attempts that carried the delivery's number, to the first 200."""
         serving: set[int] = set()
+        by_number = sorted(enumerate(self._attempts), key=lambda row: (row[1].wanted, row[0]))
         for key, number in self._numbers[delivery_id]:
-            for index, attempt in enumerate(self._attempts):
+            for index, attempt in by_number:
                 if attempt.receiver == key and attempt.wanted >= number:
                     serving.add(index)
                     if attempt.outcome == "notified":

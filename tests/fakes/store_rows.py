@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from router.core.model import Asked, Attempt, Commit, Intent, Plan
+    from router.core.model import (
+        Asked,
+        Attempt,
+        Commit,
+        DeliveryStory,
+        Intent,
+        Plan,
+        SavedPlan,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +38,34 @@ class FakeRef:
             is_tip_known=intent.after in self.seen,
         )
 
-    def after(self, intent: Intent, plan: Plan) -> FakeRef:
+    def after(self, intent: Intent, plan: Plan | None) -> FakeRef:
         named = {commit for commit in (intent.before, intent.after) if commit is not None}
-        return FakeRef(
-            cursor=plan.cursor,
-            sequence=self.sequence + 1,
-            seen=self.seen | {commit for commit in named if not is_zero(commit)},
-        )
+        seen = self.seen | {commit for commit in named if not is_zero(commit)}
+        if plan is None:
+            return replace(self, seen=seen)
+        return FakeRef(cursor=plan.cursor, sequence=self.sequence + 1, seen=seen)
+
+
+@dataclass(kw_only=True)
+class FakeCluster:
+    """The rules of Store that concern a single cluster."""
+
+    is_reachable: bool = True
+    succeeded_at: datetime | None = None
+
+    def note(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether *attempt* is the first success after no answer."""
+        if attempt.outcome == "notified":
+            was_reachable, self.is_reachable, self.succeeded_at = self.is_reachable, True, now
+            return not was_reachable
+        is_gateway = attempt.outcome == "rejected" and attempt.status in (502, 504)
+        is_silent = attempt.outcome in ("unreachable", "timed_out")
+        if (is_gateway or is_silent) and not self._has_succeeded_since(attempt.started_at):
+            self.is_reachable = False
+        return False
+
+    def _has_succeeded_since(self, instant: datetime) -> bool:
+        return self.succeeded_at is not None and self.succeeded_at >= instant
 
 
 @dataclass(kw_only=True)
@@ -65,6 +94,10 @@ class FakeReceiver:
 
     def is_due(self, now: datetime) -> bool:
         return self.is_waiting and self.due_at <= now and not self.is_leased(now)
+
+    def next_instant(self, now: datetime) -> datetime:
+        """When it is due; when its lease ends, if it is due already."""
+        return self.due_at if self.due_at > now else self.lease_until or now
 
     def make_due(self, now: datetime) -> None:
         if self.is_waiting:
@@ -130,3 +163,14 @@ class FakeReceiver:
             due_at=self.due_at,
             last_attempt=self.last_attempt,
         )
+
+
+def summarize(story: DeliveryStory) -> DeliveryStory:
+    """The story as lists tell it."""
+    return replace(story, plans=tuple(_summarize(saved) for saved in story.plans))
+
+
+def _summarize(saved: SavedPlan) -> SavedPlan:
+    affected = [match for match in saved.plan.matches if match.is_affected]
+    matches = tuple(replace(match, path=None, pattern=None) for match in affected)
+    return replace(saved, plan=replace(saved.plan, matches=matches, wants=()))

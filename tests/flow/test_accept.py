@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.errors import StoreUnavailable
+from router.core.errors import MalformedPayload, StoreUnavailable
 from router.core.model import Saved
+from router.core.providers.interface import MAX_UPDATES, json_body
+from router.core.providers.table import PROVIDERS
 from router.flow.accept import MATCH_SLICE_PATHS, MAX_KEPT_PATHS, Acceptor
 from router.flow.parts import Parts
 from router.flow.reload import describe_activation
 from router.flow.request import Requests
 from router.flow.routing import InForce
-from tests.builders import commit, github_push, github_request, make_repository, make_routing
+from tests.builders import ZERO, commit, github_push, github_request, make_repository, make_routing
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import FakeStore
@@ -98,3 +100,26 @@ async def test_a_respelled_url_keeps_the_cursor() -> None:
     parts.in_force.replace(make_routing(respelled, generation=1))
     saved = await push(parts, 2, ["a/x"])
     assert saved.plans[0].plan.knowledge == "exact"
+
+
+async def test_the_last_commit_of_a_deleted_branch_is_not_taken_for_a_new_one() -> None:
+    parts = await make_parts(a=["a"])
+    await push(parts, 1, ["a/x"])
+    hook = parts.in_force.current.hooks["github"]
+    # the push to commit 3 was lost; then the branch was deleted there
+    headers, body = github_request(github_push(before=commit(3), after=ZERO), delivery="deleted")
+    deleted = await Acceptor(parts).accept(hook, headers, body)
+    assert (deleted.delivery.status, deleted.plans) == ("ignored", ())
+    late = github_push(before=commit(2), after=commit(3))
+    headers, body = github_request({**late, "forced": True}, delivery="late")
+    assert (await Acceptor(parts).accept(hook, headers, body)).plans[0].plan.cursor == commit(3)
+    again = github_push(before=commit(7), after=commit(3))
+    headers, body = github_request(again, delivery="again")
+    assert (await Acceptor(parts).accept(hook, headers, body)).plans[0].plan.cursor is None
+
+
+def test_a_delivery_that_moves_too_many_refs_is_malformed() -> None:
+    move = {"ref": "refs/heads/x", "before": commit(1), "after": commit(2)}
+    body = {"repository": "https://x.test/y", "updates": [move] * (MAX_UPDATES + 1)}
+    with pytest.raises(MalformedPayload, match="more than 1000 refs"):
+        PROVIDERS["generic"].parse_push({"content-type": "application/json"}, json_body(body))

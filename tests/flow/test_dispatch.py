@@ -251,3 +251,63 @@ async def test_lifting_a_suspension_gives_one_call(make_dispatch: MakeDispatch) 
     await asyncio.sleep(0)
     assert dispatch.receivers.called() == [key("a")]
     assert (await dispatch.status("a")).state == "idle"
+
+
+async def test_no_cluster_is_starved_by_the_order_of_the_file(make_dispatch: MakeDispatch) -> None:
+    clusters = [f"c{number:02}" for number in range(70)]
+    layers = [
+        make_layer("everywhere", ["x"], clusters=clusters),
+        make_layer("last", ["y"], clusters=clusters[-1:]),
+    ]
+    routing = make_routing(make_repository(layers), generation=1)
+    dispatch = await make_dispatch(routing, calls=2, calls_per_cluster=2)
+    dispatch.start()
+    await dispatch.want("last")
+    await dispatch.wait_for_attempts(1)
+    assert dispatch.receivers.called() == [key("last", "c69")]
+
+
+async def test_a_full_dispatcher_rests_until_a_call_ends(make_dispatch: MakeDispatch) -> None:
+    dispatch = await make_dispatch(calls=1)
+    for name in ("a", "b"):
+        dispatch.receivers.hold(key(name))
+    dispatch.start()
+    await dispatch.want("a", "b")
+    await dispatch.receivers.wait_for_calls(1)
+    before = int(dispatch.clock.new_id().removeprefix("id-"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    # each request for due receivers takes an id: none was made
+    assert int(dispatch.clock.new_id().removeprefix("id-")) == before + 1
+    for name in ("a", "b"):
+        dispatch.receivers.release(key(name))
+    await dispatch.wait_for_attempts(2)
+
+
+async def test_a_mended_receiver_is_not_delayed_by_a_call_of_its_old_definition(
+    dispatch: Dispatch,
+) -> None:
+    dispatch.receivers.script(key("a"), Answer(outcome="rejected", retry_after_seconds=300.0))
+    dispatch.receivers.hold(key("a"))
+    dispatch.start()
+    await dispatch.want("a")
+    await dispatch.receivers.wait_for_calls(1)
+    dispatch.dispatcher.mended([key("a"), key("b")])
+    dispatch.receivers.release(key("a"))
+    await dispatch.wait_for_attempts(2)
+    assert dispatch.observer.retry_seconds == [0.0, None]
+
+
+async def test_a_claim_of_a_receiver_that_left_the_file_is_given_back(
+    dispatch: Dispatch,
+) -> None:
+    dispatch.in_force.replace(make_routing(make_repository({"b": ["b"]}), generation=1))
+    dispatch.start()
+    plan_of_before = small_routing()
+    dispatch.in_force.current, current = plan_of_before, dispatch.in_force.current
+    await dispatch.want("a")
+    dispatch.in_force.current = current
+    await dispatch.wait_for_attempts(1)
+    assert dispatch.observer.attempts[0].detail == "not in the routing file any more"
+    assert dispatch.receivers.called() == []
+    assert (await dispatch.status("a")).failures == 0

@@ -118,7 +118,8 @@ class Story:
         await asyncio.gather(
             *(self.acceptor.accept(hook, headers, body) for headers, body in requests)
         )
-        for claim in await self.store.claim_due({"prod": 100}, owner="me", lease_seconds=20):
+        claimed = await self.store.claim_due({"prod": 100}, limit=100, owner="me", lease_seconds=20)
+        for claim in claimed.claims:
             self.flux.notify(claim.receiver.rsplit("/")[-1])
             attempt = Attempt(
                 receiver=claim.receiver,

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from router.core.errors import ConfigInvalid
+from router.core.errors import ConfigInvalid, StoreUnavailable
 from router.core.model import Secret
 from router.core.routing import Routing
 from router.flow.accept import Acceptor
 from router.flow.parts import Parts
-from router.flow.reload import Reloader, changed_receivers
+from router.flow.reload import NOT_STORED, Reloader, changed_receivers
 from router.flow.routing import InForce
+from router.telemetry.metrics import MetricsObserver
 from tests.builders import (
     commit,
     github_push,
@@ -130,7 +131,9 @@ async def test_a_first_start_without_a_good_file_fails_with_every_problem() -> N
 async def test_a_change_is_seen_while_the_service_runs(world: World) -> None:
     in_force = await world.reloader.start()
     stop, woken = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(world.reloader.run(in_force, stop, wake=woken.set))
+    task = asyncio.create_task(
+        world.reloader.run(in_force, stop, mended=lambda _receivers: woken.set())
+    )
     world.source.text = "two"
     async with asyncio.timeout(10):
         await woken.wait()
@@ -141,7 +144,8 @@ async def test_a_change_is_seen_while_the_service_runs(world: World) -> None:
 
 async def test_a_new_secret_resets_the_backoff_of_its_receivers_only(world: World) -> None:
     in_force = await world.reloader.start()
-    for claim in await world.store.claim_due({"prod": 9}, owner="me", lease_seconds=9):
+    claimed = await world.store.claim_due({"prod": 9}, limit=9, owner="me", lease_seconds=9)
+    for claim in claimed.claims:
         attempt = await world.client.call(in_force.current.receivers[claim.receiver], claim)
         failed = replace(attempt, outcome="rejected", status=400)
         await world.store.record_attempt(failed, owner="me", retry_seconds=300)
@@ -153,6 +157,38 @@ async def test_a_new_secret_resets_the_backoff_of_its_receivers_only(world: Worl
     await world.reloader.reload(in_force)
     failures = {status.receiver: status.failures for status in await world.store.receivers()}
     assert failures == {key: 0, "prod/flux-system/b": 1}
+
+
+async def test_a_file_that_loads_while_the_store_is_down_comes_into_force_later(
+    world: World,
+) -> None:
+    in_force = await world.reloader.start()
+    world.source.text = "two"
+    world.store.is_down = True
+    with pytest.raises(StoreUnavailable):
+        await world.reloader.reload(in_force)
+    assert in_force.problems == (NOT_STORED,)
+    assert not await world.source.has_changed()  # nothing new on disk: the reloader must remember
+    world.store.is_down = False
+    stop, mended = asyncio.Event(), asyncio.Event()
+    task = asyncio.create_task(
+        world.reloader.run(in_force, stop, mended=lambda _receivers: mended.set())
+    )
+    async with asyncio.timeout(10):
+        await mended.wait()
+    stop.set()
+    await task
+    assert set(in_force.current.layers) == {"a", "b", "c"}
+    assert not list(in_force.problems)
+
+
+async def test_a_start_on_the_last_good_file_says_so_last(world: World) -> None:
+    await world.reloader.start()
+    metrics = MetricsObserver(world.clock)
+    world.observer = metrics  # type: ignore[assignment]
+    world.source.text = "broken"
+    await world.make_reloader().start()
+    assert b"flux_router_routing_is_current 0.0" in metrics.render([])
 
 
 def test_a_cluster_s_new_address_changes_all_its_receivers() -> None:

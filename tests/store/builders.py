@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from router.core.model import (
@@ -21,7 +22,7 @@ from router.core.model import (
 
 if TYPE_CHECKING:
     from router.core.model import DeliveryStatus, ReceiverStatus, Saved, UpdateRecord
-    from router.ports import Store
+    from router.ports import Claimed, Store
     from tests.fakes.clock import FakeClock
 
 Adopt: TypeAlias = Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]]
@@ -138,7 +139,22 @@ async def claim(
     store: Store, free: Mapping[str, int] | None = None, *, owner: str = "us"
 ) -> Sequence[Claim]:
     """By default up to ten receivers of the cluster prod."""
-    return await store.claim_due(free or {"prod": 10}, owner=owner, lease_seconds=LEASE_SECONDS)
+    return (await ask(store, free, owner=owner)).claims
+
+
+async def ask(
+    store: Store, free: Mapping[str, int] | None = None, *, limit: int = 99, owner: str = "us"
+) -> Claimed:
+    """By default up to ten receivers of the cluster prod."""
+    room = {"prod": 10} if free is None else free
+    return await store.claim_due(room, limit=limit, owner=owner, lease_seconds=LEASE_SECONDS)
+
+
+async def next_due_seconds(store: Store) -> float | None:
+    """When there is something for prod or staging; nothing may be due there now."""
+    claimed = await ask(store, {"prod": 10, "staging": 10})
+    assert claimed.claims == ()
+    return claimed.next_due_seconds
 
 
 async def claim_one(store: Store, *, owner: str = "us") -> Claim:
@@ -154,20 +170,29 @@ async def record(
     *,
     owner: str = "us",
     retry_seconds: float = 60.0,
+    status: int | None = None,
 ) -> bool:
-    attempt = make_attempt(clock, claim, outcome)
+    attempt = make_attempt(clock, claim, outcome, status=status)
     retry = None if outcome == "notified" else retry_seconds
     return await store.record_attempt(attempt, owner=owner, retry_seconds=retry)
 
 
-def make_attempt(clock: FakeClock, claim: Claim, outcome: Outcome = "notified") -> Attempt:
+def make_attempt(
+    clock: FakeClock,
+    claim: Claim,
+    outcome: Outcome = "notified",
+    *,
+    status: int | None = None,
+    duration_seconds: float = 0.25,
+) -> Attempt:
+    """An attempt that ended now."""
     return Attempt(
         receiver=claim.receiver,
         wanted=claim.wanted,
-        started_at=clock.now(),
-        duration_seconds=0.25,
+        started_at=clock.now() - timedelta(seconds=duration_seconds),
+        duration_seconds=duration_seconds,
         outcome=outcome,
-        status=200 if outcome == "notified" else None,
+        status=200 if outcome == "notified" else status,
     )
 
 

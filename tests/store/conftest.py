@@ -4,9 +4,11 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 
-for suite in ("contract", "contract_saving", "contract_activating", "contract_calling"):
-    pytest.register_assert_rewrite(f"tests.store.{suite}")
-pytest.register_assert_rewrite("tests.store.contract_history")
+SUITES = ("saving", "planning", "activating", "claiming", "calling", "history", "pruning")
+
+pytest.register_assert_rewrite(
+    "tests.store.contract", *(f"tests.store.contract_{suite}" for suite in SUITES)
+)
 
 
 @pytest.fixture

@@ -6,11 +6,29 @@ routing file `make_activation()` in force as generation 1.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.store.contract_activating import ActivatingContract
 from tests.store.contract_calling import CallingContract
+from tests.store.contract_claiming import ClaimingContract
 from tests.store.contract_history import HistoryContract
+from tests.store.contract_planning import PlanningContract
+from tests.store.contract_pruning import PruningContract
 from tests.store.contract_saving import SavingContract
 
+if TYPE_CHECKING:
+    from router.ports import Store
 
-class StoreContract(SavingContract, ActivatingContract, CallingContract, HistoryContract):
-    pass
+
+class StoreContract(
+    SavingContract,
+    PlanningContract,
+    ActivatingContract,
+    ClaimingContract,
+    CallingContract,
+    HistoryContract,
+    PruningContract,
+):
+    async def test_a_store_that_works_passes_its_check(self, store: Store) -> None:
+        for _ in range(2):
+            await store.check()

@@ -1,4 +1,4 @@
-"""What every store does with leases, attempts and due times."""
+"""What every store does with attempts and due times."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.core.model import Asked
 from tests.store.builders import (
     APP1,
     APP2,
-    LEASE_SECONDS,
     STAGING_APP1,
     claim,
     claim_one,
     is_claimable,
+    make_attempt,
     make_want,
+    next_due_seconds,
     record,
     save,
     status,
@@ -27,43 +27,17 @@ if TYPE_CHECKING:
     from router.ports import Store
     from tests.fakes.clock import FakeClock
 
+NO_ANSWER = [("unreachable", None), ("timed_out", None), ("rejected", 502), ("rejected", 504)]
+ANSWERS = [
+    ("rejected", 400),
+    ("rejected", 500),
+    ("rejected", 503),  # Flux itself: the Receiver is suspended
+    ("misconfigured", None),
+    ("cancelled", None),
+]
+
 
 class CallingContract:
-    async def test_a_claim_tells_who_asked_oldest_first(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        since = clock.now()
-        first = await save(store, clock, make_want(APP1, "db", "app1"), after="c1")
-        clock.advance(5)
-        second = await save(store, clock, make_want(APP1, "app1"), after="c2")
-        claimed = await claim_one(store)
-        assert (claimed.receiver, claimed.wanted, claimed.failures) == (APP1, 2, 0)
-        assert claimed.wanted_since == since
-        main = "refs/heads/main"
-        assert claimed.asked == tuple(
-            Asked(layer=layer, delivery=saved.delivery.id, repository="fleet", ref=main, commit=tip)
-            for layer, saved, tip in [
-                ("db", first, "c1"),
-                ("app1", first, "c1"),
-                ("app1", second, "c2"),
-            ]
-        )
-
-    async def test_a_claim_tells_only_of_what_it_serves(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock, after="c1")
-        await record(store, clock, await claim_one(store))
-        await save(store, clock, after="c2")
-        assert [who.commit for who in (await claim_one(store)).asked] == ["c2"]
-
-    async def test_a_claim_tells_of_the_newest_thousand(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        layers = [f"layer{number:04}" for number in range(1001)]
-        await save(store, clock, make_want(APP1, *layers))
-        assert [who.layer for who in (await claim_one(store)).asked] == layers[1:]
-
     async def test_a_burst_is_one_call(self, store: Store, clock: FakeClock) -> None:
         for _ in range(50):
             await save(store, clock)
@@ -85,84 +59,6 @@ class CallingContract:
         assert (now.wanted, now.notified, now.state, now.due_at) == (2, 1, "due", clock.now())
         assert (await claim_one(store)).wanted == 2
 
-    async def test_the_oldest_due_come_first_and_no_cluster_gets_more_than_it_has_free(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        for name in ("c", "a", "b"):
-            await save(store, clock, make_want(f"prod/flux-system/{name}"))
-            clock.advance(1)
-        await save(store, clock, make_want(STAGING_APP1), make_want("dev/flux-system/app1"))
-        claimed = await claim(store, {"prod": 2, "staging": 5, "dev": 0})
-        assert [each.receiver for each in claimed] == [
-            "prod/flux-system/c",
-            "prod/flux-system/a",
-            STAGING_APP1,
-        ]
-
-    async def test_clusters_that_are_not_named_get_nothing(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock)
-        assert list(await claim(store, {"staging": 1})) == []
-
-    async def test_a_leased_receiver_is_not_claimed_again_until_the_lease_ends(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock)
-        await claim_one(store, owner="us")
-        assert (await status(store)).state == "calling"
-        clock.advance(LEASE_SECONDS - 0.001)
-        assert not await is_claimable(store)
-        clock.advance(0.001)
-        assert (await status(store)).state == "due"
-        assert (await claim_one(store, owner="them")).wanted == 1
-
-    async def test_a_lease_that_was_taken_over_is_left_alone(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock)
-        late = await claim_one(store, owner="us")
-        clock.advance(LEASE_SECONDS)
-        theirs = await claim_one(store, owner="them")
-        await record(store, clock, late, "rejected", owner="us")
-        now = await status(store)
-        assert (now.is_leased, now.failures) == (True, 0)
-        assert now.last_attempt is not None
-        assert now.last_attempt.outcome == "rejected"
-        await record(store, clock, theirs, owner="them")
-        assert (await status(store)).state == "idle"
-
-    async def test_a_late_success_counts_though_the_lease_was_taken_over(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock)
-        late = await claim_one(store, owner="us")
-        clock.advance(LEASE_SECONDS)
-        await save(store, clock)
-        await claim_one(store, owner="them")
-        await record(store, clock, late, owner="us")
-        now = await status(store)
-        assert (now.notified, now.is_leased) == (1, True)
-
-    async def test_notified_never_falls(self, store: Store, clock: FakeClock) -> None:
-        await save(store, clock)
-        late = await claim_one(store, owner="us")
-        clock.advance(LEASE_SECONDS)
-        await save(store, clock)
-        await record(store, clock, await claim_one(store, owner="them"), owner="them")
-        await record(store, clock, late, owner="us")
-        assert (await status(store)).notified == 2
-
-    async def test_an_expired_lease_that_nobody_took_still_records_the_failure(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock)
-        late = await claim_one(store)
-        clock.advance(LEASE_SECONDS + 1)
-        await record(store, clock, late, "timed_out", retry_seconds=30)
-        assert (await status(store)).failures == 1
-        assert await store.next_due_seconds() == 30
-
     async def test_a_failure_is_tried_again_after_its_delay(
         self, store: Store, clock: FakeClock
     ) -> None:
@@ -171,7 +67,7 @@ class CallingContract:
         now = await status(store)
         assert (now.failures, now.notified, now.is_leased, now.state) == (1, 0, False, "retrying")
         clock.advance(7.25)
-        assert await store.next_due_seconds() == 0.25
+        assert await next_due_seconds(store) == 0.25
         assert not await is_claimable(store)
         clock.advance(0.25)
         assert (await claim_one(store)).failures == 1
@@ -221,13 +117,13 @@ class CallingContract:
         assert not await record(store, clock, stranger)
         assert len(await store.receivers()) == 1
 
-    @pytest.mark.parametrize("outcome", ["unreachable", "timed_out"])
+    @pytest.mark.parametrize(("outcome", "http_status"), NO_ANSWER)
     async def test_the_first_success_after_no_answer_wakes_the_cluster(
-        self, store: Store, clock: FakeClock, outcome: Outcome
+        self, store: Store, clock: FakeClock, outcome: Outcome, http_status: int | None
     ) -> None:
         await save(store, clock, make_want(APP1), make_want(APP2), make_want(STAGING_APP1))
         for each in await claim(store, {"prod": 2, "staging": 1}):
-            await record(store, clock, each, outcome, retry_seconds=300)
+            await record(store, clock, each, outcome, status=http_status, retry_seconds=300)
         clock.advance(1)
         await save(store, clock, make_want("prod/flux-system/db"))
         assert await record(store, clock, await claim_one(store))
@@ -248,14 +144,58 @@ class CallingContract:
         assert not await record(store, clock, first, "rejected", retry_seconds=300)
         assert await record(store, clock, second)
 
-    async def test_a_success_wakes_nobody_where_only_rejections_were(
+    @pytest.mark.parametrize(("outcome", "http_status"), ANSWERS)
+    async def test_a_success_wakes_nobody_where_flux_answered(
+        self, store: Store, clock: FakeClock, outcome: Outcome, http_status: int | None
+    ) -> None:
+        await save(store, clock, make_want(APP1), make_want(APP2))
+        first, second = await claim(store)
+        await record(store, clock, first, outcome, status=http_status, retry_seconds=300)
+        assert not await record(store, clock, second)
+        assert (await status(store, APP2)).state == "idle"
+
+    async def test_one_hanging_receiver_leaves_the_backoff_of_the_others_alone(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        keys = [APP1, APP2, "prod/flux-system/hanging"]
+        await save(store, clock, *map(make_want, keys))
+        waiting, healthy, hanging = await claim(store)
+        await record(store, clock, waiting, "rejected", status=429, retry_seconds=300)
+        due_at = (await status(store, APP1)).due_at
+        for _ in range(3):
+            clock.advance(5)  # the hanging call began before this success and times out after it
+            assert not await record(store, clock, healthy)
+            clock.advance(5)
+            late = make_attempt(clock, hanging, "timed_out", duration_seconds=10)
+            await store.record_attempt(late, owner="us", retry_seconds=0)
+            await save(store, clock, make_want(APP2))
+            healthy, hanging = await claim(store)
+        assert not await record(store, clock, healthy)
+        assert (await status(store, APP1)).due_at == due_at
+
+    async def test_a_cluster_whose_last_success_is_older_than_the_call_is_unreachable(
         self, store: Store, clock: FakeClock
     ) -> None:
         await save(store, clock, make_want(APP1), make_want(APP2))
         first, second = await claim(store)
-        await record(store, clock, first, "rejected", retry_seconds=300)
-        assert not await record(store, clock, second)
-        assert not await is_claimable(store, APP1)
+        await record(store, clock, first)
+        clock.advance(10)
+        late = make_attempt(clock, second, "timed_out", duration_seconds=9.5)
+        await store.record_attempt(late, owner="us", retry_seconds=300)
+        await save(store, clock, make_want(APP1))
+        assert await record(store, clock, await claim_one(store))
+        assert (await status(store, APP2)).due_at == clock.now()
+
+    async def test_a_success_in_the_instant_a_call_began_counts(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        await save(store, clock, make_want(APP1), make_want(APP2))
+        first, second = await claim(store)
+        await record(store, clock, first)
+        late = make_attempt(clock, second, "timed_out", duration_seconds=0)
+        await store.record_attempt(late, owner="us", retry_seconds=300)
+        await save(store, clock, make_want(APP1))
+        assert not await record(store, clock, await claim_one(store))
 
     async def test_resetting_backoff_makes_the_named_receivers_due(
         self, store: Store, clock: FakeClock
@@ -278,19 +218,3 @@ class CallingContract:
         await record(store, clock, first)
         await store.reset_backoff()
         assert list(await claim(store)) == []
-
-    async def test_next_due_is_the_first_due_time_or_lease_end(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        assert await store.next_due_seconds() is None
-        await save(store, clock)
-        clock.advance(2)
-        assert await store.next_due_seconds() == 0
-        claimed = await claim_one(store)
-        clock.advance(5)
-        assert await store.next_due_seconds() == LEASE_SECONDS - 5
-        await record(store, clock, claimed, "rejected", retry_seconds=3)
-        assert await store.next_due_seconds() == 3
-        clock.advance(3)
-        await record(store, clock, await claim_one(store))
-        assert await store.next_due_seconds() is None

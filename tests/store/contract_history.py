@@ -1,30 +1,35 @@
-"""What every store tells of the past, and what it may forget."""
+"""What every store tells of the past."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.core.model import Intent, Match, RefState
 from tests.store.builders import (
     APP1,
     APP2,
-    MAIN,
-    Asking,
+    LEASE_SECONDS,
+    STAGING_APP1,
     claim,
     claim_one,
     make_delivery,
+    make_intent,
     make_plan,
     make_want,
     record,
     save,
-    status,
 )
 
 if TYPE_CHECKING:
-    from router.core.model import Saved
+    from router.core.model import Plan, Saved
     from router.ports import Store
     from tests.fakes.clock import FakeClock
+
+
+def _give(plan: Plan, state: RefState) -> Plan:
+    return plan
 
 
 class HistoryContract:
@@ -37,7 +42,61 @@ class HistoryContract:
         rest = await store.deliveries(limit=9, before=newest[-1].position)
         assert [story.delivery.id for story in rest] == [saved[2], saved[1], saved[0]]
         assert list(await store.deliveries(limit=9, before=rest[-1].position)) == []
-        assert rest[0].plans[0].plan.wants == (make_want(),)
+
+    async def test_lists_tell_of_plans_in_short(self, store: Store, clock: FakeClock) -> None:
+        decided = Match(layer="app1", is_affected=True, reason="why", path="a/b", pattern="a/")
+        shared = Match(layer="app1", is_affected=True, reason="not known")
+        other = replace(shared, layer="app2")
+        excluded = Match(layer="db", is_affected=False, reason="excluded", path="c", pattern="!c")
+        plans = [
+            make_plan(make_want(APP1), matches=(excluded, decided, other), before="b1", cursor="c"),
+            make_plan(make_want(APP1), make_want(APP2), matches=(shared, other)),
+            make_plan(),
+        ]
+        intents = [Intent(decide=partial(_give, plan)) for plan in plans]
+        saved = await store.save_delivery(make_delivery(clock), intents, generation=1)
+        short = [
+            replace(plans[0], wants=(), matches=(replace(decided, path=None, pattern=None), other)),
+            replace(plans[1], wants=()),
+            plans[2],
+        ]
+        for stories in (
+            await store.deliveries(limit=9),
+            await store.layer_deliveries("app1", limit=9),
+        ):
+            (story,) = stories
+            assert story.delivery == saved.delivery
+            assert [saved.plan for saved in story.plans] == short
+        whole = await store.delivery(saved.delivery.id)
+        assert whole is not None
+        assert [saved.plan for saved in whole.plans] == plans
+
+    async def test_a_list_keeps_each_deliverys_plans_to_itself(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        for after in ("c1", "c2", "c3"):
+            intents = [make_intent(make_want(), after=f"{after}{part}") for part in "ab"]
+            await store.save_delivery(make_delivery(clock), intents, generation=1)
+        assert [
+            [(saved.sequence, saved.plan.commit) for saved in story.plans]
+            for story in await store.deliveries(limit=2)
+        ] == [[(5, "c3a"), (6, "c3b")], [(3, "c2a"), (4, "c2b")]]
+
+    async def test_a_layer_of_many_receivers_tells_of_each_delivery_once(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        both = [make_want(APP1, "app1", "db"), make_want(STAGING_APP1, "app1")]
+        saved = [await save(store, clock, *both)]
+        saved.append(await save(store, clock, make_want(APP1, "db")))
+        saved.append(await save(store, clock, both[1]))
+        ids = [each.delivery.id for each in saved]
+        for layer, limit, expected in [
+            ("app1", 9, [ids[2], ids[0]]),
+            ("app1", 1, [ids[2]]),
+            ("db", 9, [ids[1], ids[0]]),
+        ]:
+            found = await store.layer_deliveries(layer, limit=limit)
+            assert [story.delivery.id for story in found] == expected
 
     async def test_an_unknown_delivery_has_no_story(self, store: Store) -> None:
         assert await store.delivery("nobody") is None
@@ -81,82 +140,17 @@ class HistoryContract:
         assert await self._calls(store, third) == [(APP1, "notified")]
         assert all(not story.attempts for story in await store.deliveries(limit=9))
 
-    async def test_pruning_removes_old_deliveries_with_their_history(
+    async def test_a_late_record_of_an_older_claim_is_told_with_its_number(
         self, store: Store, clock: FakeClock
     ) -> None:
-        old = await self._served(store, clock)
-        clock.advance(60)
-        new = await self._served(store, clock)
-        removed = await store.prune(before=clock.now() - timedelta(seconds=30), limit=9)
-        assert removed == 1
-        assert await store.delivery(old.delivery.id) is None
-        kept = await store.layer_deliveries("app1", limit=9)
-        assert [story.delivery.id for story in kept] == [new.delivery.id]
-        assert await self._calls(store, new) == [(APP1, "notified")]
-        assert await store.prune(before=clock.now(), limit=9) == 0
-
-    async def test_pruning_goes_in_steps_from_the_oldest(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        saved = []
-        for _ in range(5):
-            saved.append(await self._served(store, clock))
-            clock.advance(1)
-        assert await store.prune(before=clock.now(), limit=3) == 3
-        kept = [story.delivery for story in await store.deliveries(limit=9)]
-        assert kept == [saved[4].delivery, saved[3].delivery]
-        assert await store.prune(before=clock.now(), limit=3) == 2
-
-    async def test_a_delivery_behind_a_wanted_that_is_ahead_is_kept(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        served = await self._served(store, clock)
-        ahead = await save(store, clock, make_want(APP1), make_want(APP2))
-        held = await save(store, clock, make_want(APP2, is_held=True))
-        clock.advance(60)
-        assert await store.prune(before=clock.now(), limit=9) == 1
-        assert await store.delivery(served.delivery.id) is None
-        app1, app2 = await claim(store)
-        assert [who.delivery for who in app1.asked] == [ahead.delivery.id]
-        assert [who.delivery for who in app2.asked] == [ahead.delivery.id, held.delivery.id]
-
-    async def test_pruning_keeps_cursors_numbers_and_last_attempts(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await self._served(store, clock)
-        before = await status(store)
-        clock.advance(60)
-        assert await store.prune(before=clock.now(), limit=9) == 1
-        assert await status(store) == before
-        asking = Asking(make_plan())
-        intent = Intent(decide=asking, tracked=MAIN, after="c1")
-        saved = await store.save_delivery(make_delivery(clock), [intent], generation=1)
-        assert asking.states == [RefState(cursor="c1", was_planned=True, is_tip_known=True)]
-        assert saved.plans[0].sequence == 2
-
-    async def test_a_position_is_never_given_twice(self, store: Store, clock: FakeClock) -> None:
-        await self._served(store, clock)
-        (first,) = await store.deliveries(limit=1)
-        clock.advance(60)
-        await store.prune(before=clock.now(), limit=9)
-        await self._served(store, clock)
-        (second,) = await store.deliveries(limit=1)
-        assert second.position > first.position
-
-    async def test_attempts_older_than_the_limit_are_removed_from_a_story_that_stays(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        saved = await save(store, clock)
-        for _ in range(5):
-            await record(store, clock, await claim_one(store), "rejected", retry_seconds=10)
-            clock.advance(10)
-        await store.prune(before=clock.now() - timedelta(seconds=25), limit=1)
-        assert await self._calls(store, saved) == [(APP1, "rejected")] * 2
-
-    async def _served(self, store: Store, clock: FakeClock) -> Saved:
-        saved = await save(store, clock)
-        await record(store, clock, await claim_one(store))
-        return saved
+        first = await save(store, clock)
+        late = await claim_one(store, owner="request 1")
+        clock.advance(LEASE_SECONDS)
+        second = await save(store, clock)
+        await record(store, clock, await claim_one(store, owner="request 2"), owner="request 2")
+        await record(store, clock, late, "timed_out", owner="request 1")
+        assert await self._calls(store, first) == [(APP1, "notified"), (APP1, "timed_out")]
+        assert await self._calls(store, second) == [(APP1, "notified")]
 
     async def _calls(self, store: Store, saved: Saved) -> list[tuple[str, str]]:
         story = await store.delivery(saved.delivery.id)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.core.errors import StaleGeneration
-from router.core.model import Intent, Match, RefState, UpdateRecord
+from router.core.model import Intent, Match, UpdateRecord
 from tests.store.builders import (
     APP1,
     APP2,
-    MAIN,
-    Asking,
     adopt_nothing,
     claim_one,
     make_activation,
@@ -20,13 +18,13 @@ from tests.store.builders import (
     make_intent,
     make_plan,
     make_want,
+    next_due_seconds,
     record,
     save,
     status,
 )
 
 if TYPE_CHECKING:
-    from router.core.model import Plan
     from router.ports import Store
     from tests.fakes.clock import FakeClock
 
@@ -92,91 +90,6 @@ class SavingContract:
         assert story.delivery == delivery
         assert [saved.plan for saved in story.plans] == [plan]
         assert (await store.save_delivery(delivery, [], generation=1)).is_duplicate
-
-    async def test_a_thousand_matches_keep_their_order(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        matches = tuple(
-            Match(layer=f"layer{number}", is_affected=number % 2 == 0, reason="why")
-            for number in range(1000)
-        )
-        wants = tuple(make_want(f"prod/flux-system/r{number}") for number in range(1000))
-        plan = make_plan(*wants, matches=matches)
-        delivery = make_delivery(clock)
-        await store.save_delivery(delivery, [Intent(decide=lambda state: plan)], generation=1)
-        story = await store.delivery(delivery.id)
-        assert story is not None
-        assert story.plans[0].plan == plan
-
-    async def test_the_first_plan_of_a_ref_knows_nothing(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        asking = Asking(make_plan())
-        await self._ask(store, clock, asking, after="c1")
-        assert asking.states == [RefState()]
-
-    async def test_a_plan_is_made_against_the_cursor_left_by_the_one_before(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        asking = Asking(make_plan(cursor="c1"))
-        await self._ask(store, clock, asking, before="b1", after="c1")
-        await self._ask(store, clock, asking, before="c1", after="c2")
-        await self._ask(store, clock, asking, before="x", after="b1")
-        assert asking.states[1:] == [
-            RefState(cursor="c1", was_planned=True, is_tip_known=False),
-            RefState(cursor="c1", was_planned=True, is_tip_known=True),
-        ]
-
-    async def test_an_unset_cursor_stays_a_planned_ref(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        asking = Asking(make_plan(cursor=None))
-        await self._ask(store, clock, asking, after="c1")
-        await self._ask(store, clock, asking, after="c2")
-        assert asking.states[1] == RefState(cursor=None, was_planned=True, is_tip_known=False)
-
-    async def test_two_updates_of_one_delivery_are_planned_in_order(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        asking = Asking(make_plan(cursor="c2"))
-        intents = [make_intent(after="c1"), Intent(decide=asking, tracked=MAIN, after="c2")]
-        saved = await store.save_delivery(make_delivery(clock), intents, generation=1)
-        assert asking.states == [RefState(cursor="c1", was_planned=True)]
-        assert [plan.sequence for plan in saved.plans] == [1, 2]
-
-    async def test_a_plan_without_a_ref_moves_no_cursor_and_takes_no_number(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        await save(store, clock, after="c1")
-        untracked = make_intent(make_want(), tracked=None, after="c9")
-        saved = await store.save_delivery(make_delivery(clock), [untracked], generation=1)
-        assert saved.plans[0].sequence is None
-        asking = Asking(make_plan())
-        await self._ask(store, clock, asking, after="c9")
-        assert asking.states == [RefState(cursor="c1", was_planned=True)]
-
-    async def test_the_zero_commit_is_never_known(self, store: Store, clock: FakeClock) -> None:
-        asking = Asking(make_plan())
-        await self._ask(store, clock, asking, before=ZERO, after="c1")
-        await self._ask(store, clock, asking, before="c1", after=ZERO)
-        await self._ask(store, clock, asking, before="c1", after=ZERO)
-        assert not any(state.is_tip_known for state in asking.states)
-
-    async def test_a_decision_that_raises_saves_nothing(
-        self, store: Store, clock: FakeClock
-    ) -> None:
-        def fail(state: RefState) -> Plan:
-            raise ZeroDivisionError
-
-        delivery = make_delivery(clock)
-        intents = [make_intent(make_want()), Intent(decide=fail, tracked=MAIN, after="c2")]
-        with pytest.raises(ZeroDivisionError):
-            await store.save_delivery(delivery, intents, generation=1)
-        assert await store.delivery(delivery.id) is None
-        assert await store.receivers() == []
-        asking = Asking(make_plan())
-        await self._ask(store, clock, asking, after="c1")
-        assert asking.states == [RefState()]
 
     @pytest.mark.parametrize("first_status", ["routed", "accepted"])
     async def test_a_redelivery_changes_nothing_and_tells_of_the_first(
@@ -260,7 +173,7 @@ class SavingContract:
         await save(store, clock, make_want(is_held=True))
         now = await status(store)
         assert (now.wanted, now.callable, now.state) == (1, 0, "held")
-        assert await store.next_due_seconds() is None
+        assert await next_due_seconds(store) is None
 
     async def test_a_call_serves_held_wants_too(self, store: Store, clock: FakeClock) -> None:
         await save(store, clock, make_want())
@@ -269,15 +182,3 @@ class SavingContract:
         assert (claim.wanted, [who.layer for who in claim.asked]) == (2, ["app1", "db"])
         await record(store, clock, claim)
         assert (await status(store)).state == "idle"
-
-    async def _ask(
-        self,
-        store: Store,
-        clock: FakeClock,
-        asking: Asking,
-        *,
-        before: str | None = None,
-        after: str,
-    ) -> None:
-        intent = Intent(decide=asking, tracked=MAIN, before=before, after=after)
-        await store.save_delivery(make_delivery(clock), [intent], generation=1)

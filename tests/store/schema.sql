@@ -9,9 +9,14 @@ CREATE TABLE attempts (
   detail BLOB NOT NULL,
   retry_after_seconds REAL
 );
+CREATE TABLE checks (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  check_count INTEGER NOT NULL
+);
 CREATE TABLE clusters (
   name TEXT PRIMARY KEY,
-  is_reachable INTEGER NOT NULL
+  is_reachable INTEGER NOT NULL,
+  succeeded_at INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE commits_seen (
   ref_id INTEGER NOT NULL REFERENCES refs (id),
@@ -41,6 +46,11 @@ CREATE TABLE generations (
   text BLOB NOT NULL,
   loaded_at INTEGER NOT NULL
 );
+CREATE TABLE layer_receivers (
+  layer TEXT NOT NULL,
+  receiver INTEGER NOT NULL REFERENCES receivers (id),
+  PRIMARY KEY (layer, receiver)
+) WITHOUT ROWID;
 CREATE TABLE matches (
   plan INTEGER NOT NULL REFERENCES plans (id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
@@ -64,7 +74,8 @@ CREATE TABLE plans (
   cursor TEXT,
   unmapped_count INTEGER NOT NULL,
   ref_id INTEGER REFERENCES refs (id),
-  sequence INTEGER
+  sequence INTEGER,
+  affected BLOB NOT NULL
 );
 CREATE TABLE receivers (
   id INTEGER PRIMARY KEY,
@@ -99,12 +110,11 @@ CREATE TABLE wants (
   PRIMARY KEY (receiver, number, ordinal)
 ) WITHOUT ROWID;
 CREATE INDEX attempts_by_age ON attempts (started_at);
-CREATE INDEX attempts_by_receiver ON attempts (receiver, wanted);
+CREATE INDEX attempts_by_receiver ON attempts (receiver, wanted, outcome);
 CREATE INDEX deliveries_by_age ON deliveries (received_at);
 CREATE UNIQUE INDEX deliveries_once
   ON deliveries (hook, provider_delivery_id, body_digest)
   WHERE provider_delivery_id IS NOT NULL AND status IN ('routed', 'accepted');
-CREATE INDEX matches_by_layer ON matches (layer, plan) WHERE is_affected;
 CREATE INDEX plans_by_delivery ON plans (delivery);
 CREATE INDEX receivers_due ON receivers (cluster, due_at, key) WHERE callable > notified;
 CREATE INDEX wants_by_plan ON wants (plan, ordinal);

@@ -64,14 +64,22 @@ def test_every_statement_is_used() -> None:
 @pytest.mark.parametrize(
     ("name", "index"),
     [
+        ("clusters_due", "receivers_due (cluster=? AND due_at<?)"),
         ("due_receivers", "receivers_due (cluster=? AND due_at<?)"),
-        ("next_due", "receivers_due"),
+        ("next_due", "receivers_due (cluster=? AND due_at<?)"),
+        ("next_due", "receivers_due (cluster=? AND due_at>?)"),
         ("wake_cluster", "receivers_due (cluster=? AND due_at>?)"),
         ("first_delivery", "deliveries_once"),
-        ("layer_positions", "matches_by_layer"),
-        ("delete_deliveries", "deliveries_by_age"),
+        ("receivers_of", "PRIMARY KEY (layer=?)"),
+        ("layer_positions", "PRIMARY KEY (receiver=?)"),
+        ("plans_of", "plans_by_delivery"),
+        ("old_deliveries", "deliveries_by_age (received_at>? AND received_at<?)"),
+        ("is_waited_for", "wants_by_plan (plan=?)"),
+        ("delete_matches", "PRIMARY KEY (plan=? AND ordinal=?)"),
+        ("delete_wants", "PRIMARY KEY (receiver=? AND number=? AND ordinal=?)"),
         ("delete_attempts", "attempts_by_age"),
-        ("serving_attempts", "attempts_by_receiver"),
+        ("serving_attempts", "attempts_by_receiver (receiver=? AND wanted>? AND wanted<?)"),
+        ("serving_attempts", "attempts_by_receiver (receiver=? AND wanted=? AND outcome=?"),
     ],
 )
 def test_what_runs_often_uses_its_index(
@@ -80,7 +88,18 @@ def test_what_runs_often_uses_its_index(
     assert index in explain(connection, name)
 
 
-@pytest.mark.parametrize("name", ["due_receivers", "asked", "layer_positions", "plans", "wants"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "due_receivers",
+        "asked",
+        "layer_positions",
+        "deliveries_at",
+        "old_deliveries",
+        "plans",
+        "wants",
+    ],
+)
 def test_what_is_read_in_order_is_not_sorted(connection: sqlite3.Connection, name: str) -> None:
     assert "TEMP B-TREE" not in explain(connection, name)
 

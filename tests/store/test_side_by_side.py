@@ -64,6 +64,12 @@ MATCHES: SearchStrategy[tuple[Match, ...]] = st.lists(
         reason=TEXTS,
         path=st.none() | TEXTS,
         pattern=st.none() | TEXTS,
+    )
+    | st.builds(
+        Match,
+        layer=st.sampled_from(LAYERS),
+        is_affected=st.just(True),
+        reason=st.sampled_from(["not known", "adopted"]),
     ),
     max_size=3,
 ).map(tuple)
@@ -74,7 +80,11 @@ def intents(draw: st.DrawFn) -> Intent:
     wants, matches, reason = draw(WANTS), draw(MATCHES), draw(TEXTS)
     before, after = draw(COMMITS), draw(COMMITS)
 
-    def decide(state: RefState) -> Plan:
+    plans_nothing = draw(st.sampled_from([False, False, False, True]))
+
+    def decide(state: RefState) -> Plan | None:
+        if plans_nothing:
+            return None
         return Plan(
             repository="fleet",
             knowledge="exact",
@@ -182,28 +192,39 @@ class SideBySide(RuleBasedStateMachine):
         delivery = self.new_delivery(
             status=status, hook="github", provider_delivery_id=provider_delivery_id, body_digest="d"
         )
-        chosen = [] if status == "ignored" else planned
-        self.both(lambda store: store.save_delivery(delivery, chosen, generation=generation))
+        self.both(lambda store: store.save_delivery(delivery, planned, generation=generation))
 
     @rule(
         owner=OWNERS,
-        free=st.dictionaries(st.sampled_from(["prod", "staging"]), st.integers(0, 2)),
+        free=st.dictionaries(st.sampled_from(["prod", "staging"]), st.integers(-1, 2)),
+        limit=st.integers(0, 3),
         lease_seconds=st.sampled_from([5.0, 30.1]),
     )
-    def claim_due(self, owner: str, free: dict[str, int], lease_seconds: float) -> None:
+    def claim_due(self, owner: str, free: dict[str, int], limit: int, lease_seconds: float) -> None:
         claimed = self.both(
-            lambda store: store.claim_due(free, owner=owner, lease_seconds=lease_seconds)
+            lambda store: store.claim_due(
+                free, limit=limit, owner=owner, lease_seconds=lease_seconds
+            )
         )
-        self.claims += [(claim, owner) for claim in claimed]
+        assert claimed.next_due_seconds is None or claimed.next_due_seconds > 0
+        self.claims += [(claim, owner) for claim in claimed.claims]
 
     @rule(
         data=st.data(),
         outcome=st.sampled_from(OUTCOMES),
+        http_status=st.sampled_from([None, 400, 502, 504]),
+        duration_seconds=st.sampled_from([0.0, 0.25, 10.0]),
         retry_seconds=st.floats(0, 300),
         keeps_claim=st.booleans(),
     )
     def record_attempt(
-        self, data: st.DataObject, outcome: Outcome, retry_seconds: float, keeps_claim: bool
+        self,
+        data: st.DataObject,
+        outcome: Outcome,
+        http_status: int | None,
+        duration_seconds: float,
+        retry_seconds: float,
+        keeps_claim: bool,
     ) -> None:
         if not self.claims:
             return
@@ -214,9 +235,10 @@ class SideBySide(RuleBasedStateMachine):
         attempt = Attempt(
             receiver=claim.receiver,
             wanted=claim.wanted,
-            started_at=self.clock.now(),
-            duration_seconds=retry_seconds / 7,
+            started_at=self.clock.now() - timedelta(seconds=duration_seconds),
+            duration_seconds=duration_seconds / 7,
             outcome=outcome,
+            status=http_status,
         )
         retry = None if outcome == "notified" else retry_seconds
         self.both(lambda store: store.record_attempt(attempt, owner=owner, retry_seconds=retry))
@@ -237,7 +259,6 @@ class SideBySide(RuleBasedStateMachine):
     @invariant()
     def everything_read_is_the_same(self) -> None:
         self.both(lambda store: store.last_generation())
-        self.both(lambda store: store.next_due_seconds())
         for story in self.both(lambda store: told(store.deliveries(limit=99)))[:4]:
             self.read_story(story.delivery.id)
         self.both(lambda store: second_page(store))

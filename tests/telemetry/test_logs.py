@@ -104,6 +104,7 @@ def test_a_delivery_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         "commits": [commit(2)],
         "sequences": [7],
         "knowledge": ["exact"],
+        "plan_count": 1,
         "layers": ["app1"],
         "layer_count": 1,
         "provider_delivery_id": "guid",

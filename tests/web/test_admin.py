@@ -22,7 +22,8 @@ async def push(web: Web, number: int = 1, **payload: Any) -> str:
 
 async def call_due(web: Web, *, outcome: Any = "notified", status: int | None = 200) -> None:
     """Serve every due receiver."""
-    for claim in await web.store.claim_due({"prod": 100}, owner="me", lease_seconds=20):
+    claimed = await web.store.claim_due({"prod": 100}, limit=100, owner="me", lease_seconds=20)
+    for claim in claimed.claims:
         attempt = Attempt(
             receiver=claim.receiver,
             wanted=claim.wanted,
@@ -172,6 +173,7 @@ async def test_health_readiness_and_metrics_need_no_token(make_web: MakeWeb) -> 
         ({"host": ""}, 401),
         ({"host": "[::bad"}, 401),
         ({"origin": "http://127.0.0.1:9090"}, 200),
+        ({"origin": "http://127.0.0.1:9999"}, 401),  # a page of another service on this machine
         ({"origin": "https://evil.test"}, 401),
         ({"origin": "null"}, 401),
     ],

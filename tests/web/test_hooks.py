@@ -180,7 +180,15 @@ async def test_a_signed_body_that_is_no_push_is_malformed(web: Web, body: bytes)
 
 @pytest.mark.parametrize(
     "path",
-    ["/hooks/other", "/hooks/github/token", "/hooks/", "/hooks", "/", "/hooks/github/a/b"],
+    [
+        "/hooks/other",
+        "/hooks/github/token",
+        "/hooks/",
+        "/hooks",
+        "/",
+        "/hooks/github/",
+        "/hooks/github/a/b",
+    ],
 )
 async def test_an_unknown_hook_or_path_is_404(web: Web, path: str) -> None:
     headers, body = github_request(github_push())

@@ -29,6 +29,9 @@ Decoded = TypeVar("Decoded")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+MAX_UPDATES = 1000
+"""Refs that one delivery may move; hosts send one each, or a handful."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs/[^\0\r\n]+")
 _EVENT = re.compile(r"[A-Za-z0-9 ._:-]{1,64}")
@@ -245,6 +248,8 @@ def checked_push(
 
     Raises MalformedPayload when no URL names the repository.
     """
+    if len(updates) > MAX_UPDATES:
+        raise MalformedPayload(f"the payload moves more than {MAX_UPDATES} refs")
     repository_urls = tuple(dict.fromkeys(url for url in urls if url))
     if not repository_urls:
         raise MalformedPayload("the payload names no URL of the repository")

@@ -55,10 +55,15 @@ def quiet_git() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **nowhere}
 
 
+AGREED_SEGMENTS = [segment for segment in some.ordinary_segments if "**" not in segment]
+"""Git takes `**` beside other characters for `*`, too, but not always: a literal start of the
+pattern is compared and cut off first, so that `a**/b` is then matched as `**/b`."""
+
+
 def make_pattern(chance: Random) -> str:
-    pools = (SEGMENTS, some.ordinary_segments)
+    pools = (SEGMENTS, AGREED_SEGMENTS)
     segments = [chance.choice(chance.choice(pools)) for _ in range(chance.randint(0, 3))]
-    return "/" + "/".join([*segments, chance.choice(some.ordinary_segments)])
+    return "/" + "/".join([*segments, chance.choice(AGREED_SEGMENTS)])
 
 
 def make_list(chance: Random) -> list[str]:

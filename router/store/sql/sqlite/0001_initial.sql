@@ -50,6 +50,7 @@ CREATE UNIQUE INDEX deliveries_once
 
 CREATE INDEX deliveries_by_age ON deliveries (received_at);
 
+-- affected: JSON, the affected layers in the order of the plan, as runs of [reason, [layer, ...]].
 CREATE TABLE plans (
   id INTEGER PRIMARY KEY,
   delivery INTEGER NOT NULL REFERENCES deliveries (position) ON DELETE CASCADE,
@@ -63,11 +64,13 @@ CREATE TABLE plans (
   cursor TEXT,
   unmapped_count INTEGER NOT NULL,
   ref_id INTEGER REFERENCES refs (id),
-  sequence INTEGER
+  sequence INTEGER,
+  affected BLOB NOT NULL
 );
 
 CREATE INDEX plans_by_delivery ON plans (delivery);
 
+-- No rows for a plan whose column "affected" tells all there is to tell.
 CREATE TABLE matches (
   plan INTEGER NOT NULL REFERENCES plans (id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
@@ -78,8 +81,6 @@ CREATE TABLE matches (
   pattern BLOB,
   PRIMARY KEY (plan, ordinal)
 ) WITHOUT ROWID;
-
-CREATE INDEX matches_by_layer ON matches (layer, plan) WHERE is_affected;
 
 -- callable: the highest wanted number that a layer which is not suspended asked for.
 CREATE TABLE receivers (
@@ -112,6 +113,13 @@ CREATE TABLE wants (
 
 CREATE INDEX wants_by_plan ON wants (plan, ordinal);
 
+-- Which receivers a layer ever wanted; with it, "wants" needs no index by layer.
+CREATE TABLE layer_receivers (
+  layer TEXT NOT NULL,
+  receiver INTEGER NOT NULL REFERENCES receivers (id),
+  PRIMARY KEY (layer, receiver)
+) WITHOUT ROWID;
+
 CREATE TABLE attempts (
   id INTEGER PRIMARY KEY,
   receiver INTEGER NOT NULL REFERENCES receivers (id),
@@ -124,10 +132,18 @@ CREATE TABLE attempts (
   retry_after_seconds REAL
 );
 
-CREATE INDEX attempts_by_receiver ON attempts (receiver, wanted);
+CREATE INDEX attempts_by_receiver ON attempts (receiver, wanted, outcome);
 CREATE INDEX attempts_by_age ON attempts (started_at);
 
+-- succeeded_at: when a call of this cluster was last recorded as answered 200.
 CREATE TABLE clusters (
   name TEXT PRIMARY KEY,
-  is_reachable INTEGER NOT NULL
+  is_reachable INTEGER NOT NULL,
+  succeeded_at INTEGER
 ) WITHOUT ROWID;
+
+-- One row, written to find out whether anything can be written.
+CREATE TABLE checks (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  check_count INTEGER NOT NULL
+);

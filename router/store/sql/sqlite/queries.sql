@@ -87,8 +87,8 @@ ON CONFLICT (hook, provider_delivery_id, body_digest)
 SELECT id, cursor, sequence FROM refs WHERE repository = ? AND url = ? AND ref = ?;
 
 -- name: insert_ref
--- A ref is planned for the first time.
-INSERT INTO refs (repository, url, ref, cursor, sequence) VALUES (?, ?, ?, ?, ?);
+-- A ref is heard of for the first time.
+INSERT INTO refs (repository, url, ref, sequence) VALUES (?, ?, ?, 0);
 
 -- name: update_ref
 -- A plan moves the cursor and takes the next sequence number.
@@ -102,8 +102,8 @@ INSERT OR IGNORE INTO commits_seen (ref_id, commit_id) VALUES (?, ?);
 -- One decision of a delivery.
 INSERT INTO plans (
   delivery, generation, repository, knowledge, reason, ref, commit_id, before_id, cursor,
-  unmapped_count, ref_id, sequence
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  unmapped_count, ref_id, sequence, affected
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_match
 -- Why a layer is, or is not, affected by a plan.
@@ -124,9 +124,21 @@ RETURNING id, wanted;
 -- The layer that asked for a wanted number.
 INSERT INTO wants (receiver, number, ordinal, plan, layer, is_held) VALUES (?, ?, ?, ?, ?, ?);
 
+-- name: clusters_due
+-- Those of the clusters that have a receiver which may be called now.
+SELECT c.value FROM json_each(:clusters) c WHERE EXISTS (
+  SELECT 1 FROM receivers r
+  WHERE r.cluster = c.value AND r.callable > r.notified AND r.due_at <= :now
+    AND (r.lease_until IS NULL OR r.lease_until <= :now)
+);
+
+-- name: insert_layer_receiver
+-- A layer wants this receiver; changes no row when it did so before.
+INSERT OR IGNORE INTO layer_receivers (layer, receiver) VALUES (?, ?);
+
 -- name: due_receivers
 -- The receivers of a cluster that may be called now, oldest due first.
-SELECT id, key, wanted, notified, failures, due_at FROM receivers
+SELECT id, key, cluster, wanted, notified, failures, due_at FROM receivers
 WHERE cluster = :cluster AND callable > notified AND due_at <= :now
   AND (lease_until IS NULL OR lease_until <= :now)
 ORDER BY due_at, key
@@ -145,13 +157,24 @@ ORDER BY w.number DESC, w.ordinal DESC
 LIMIT ?;
 
 -- name: next_due
--- When the first waiting receiver may be called.
-SELECT min(max(due_at, coalesce(lease_until, 0))) FROM receivers WHERE callable > notified;
+-- When the first waiting receiver of the clusters is due or, for those due already, its lease ends.
+SELECT min(instant) FROM (
+  SELECT min(r.lease_until) AS instant
+  FROM json_each(:clusters) c CROSS JOIN receivers r
+  WHERE r.cluster = c.value AND r.callable > r.notified AND r.due_at <= :now
+  UNION ALL
+  SELECT (
+    SELECT min(r.due_at) FROM receivers r
+    WHERE r.cluster = c.value AND r.callable > r.notified AND r.due_at > :now
+  ) FROM json_each(:clusters) c
+);
 
 -- name: find_receiver
--- A receiver's numbers, to record an attempt.
-SELECT id, cluster, wanted, notified, callable, failures, due_at, lease_owner, lease_until
-FROM receivers WHERE key = ?;
+-- A receiver's numbers and what is known of its cluster, to record an attempt.
+SELECT r.id, r.cluster, r.wanted, r.notified, r.callable, r.failures, r.due_at, r.lease_owner,
+  r.lease_until, c.is_reachable, c.succeeded_at
+FROM receivers r LEFT JOIN clusters c ON c.name = r.cluster
+WHERE r.key = ?;
 
 -- name: insert_attempt
 -- One call and its outcome.
@@ -166,13 +189,14 @@ SET notified = ?, failures = ?, due_at = ?, lease_owner = ?, lease_until = ?, la
 WHERE id = ?;
 
 -- name: mark_unreachable
--- A cluster gave no answer.
+-- A cluster gave no answer; it keeps when it last answered 200.
 INSERT INTO clusters (name, is_reachable) VALUES (?, 0)
 ON CONFLICT (name) DO UPDATE SET is_reachable = 0 WHERE is_reachable;
 
 -- name: mark_reachable
--- A cluster that gave no answer answers again; changes no row otherwise.
-UPDATE clusters SET is_reachable = 1 WHERE name = ? AND NOT is_reachable;
+-- A cluster answered 200.
+INSERT INTO clusters (name, is_reachable, succeeded_at) VALUES (?, 1, ?)
+ON CONFLICT (name) DO UPDATE SET is_reachable = 1, succeeded_at = excluded.succeeded_at;
 
 -- name: wake_cluster
 -- The waiting receivers of a cluster are due now.
@@ -191,16 +215,35 @@ UPDATE receivers
 SET failures = 0, due_at = CASE WHEN callable > notified THEN min(due_at, ?) ELSE due_at END
 WHERE key = ?;
 
--- name: delete_deliveries
--- Retention: the oldest deliveries that no receiver still has to be called for.
-DELETE FROM deliveries WHERE position IN (
-  SELECT d.position FROM deliveries d
-  WHERE d.received_at < ? AND NOT EXISTS (
-    SELECT 1 FROM plans p JOIN wants w ON w.plan = p.id JOIN receivers r ON r.id = w.receiver
-    WHERE p.delivery = d.position AND w.number > r.notified
-  )
-  ORDER BY d.received_at, d.position LIMIT ?
+-- name: old_deliveries
+-- Retention: the deliveries received before an instant, from a place on, oldest first.
+SELECT received_at, position FROM deliveries
+WHERE received_at < ? AND (received_at, position) > (?, ?)
+ORDER BY received_at, position LIMIT ?;
+
+-- name: is_waited_for
+-- Whether a receiver still has to be called for a delivery.
+SELECT EXISTS (
+  SELECT 1 FROM plans p JOIN wants w ON w.plan = p.id JOIN receivers r ON r.id = w.receiver
+  WHERE p.delivery = ? AND w.number > r.notified
 );
+
+-- name: delete_matches
+-- Retention: so many matches of a delivery.
+DELETE FROM matches WHERE (plan, ordinal) IN (
+  SELECT m.plan, m.ordinal FROM plans p JOIN matches m ON m.plan = p.id WHERE p.delivery = ? LIMIT ?
+);
+
+-- name: delete_wants
+-- Retention: so many wants of a delivery.
+DELETE FROM wants WHERE (receiver, number, ordinal) IN (
+  SELECT w.receiver, w.number, w.ordinal FROM plans p JOIN wants w ON w.plan = p.id
+  WHERE p.delivery = ? LIMIT ?
+);
+
+-- name: delete_delivery
+-- Retention: a delivery, its plans and what is left below them.
+DELETE FROM deliveries WHERE position = ?;
 
 -- name: delete_attempts
 -- Retention: the oldest attempts but the last one of each receiver.
@@ -229,11 +272,23 @@ SELECT * FROM deliveries WHERE id = ?;
 -- One delivery by its position.
 SELECT * FROM deliveries WHERE position = ?;
 
+-- name: deliveries_at
+-- The deliveries at the positions of a JSON array, newest first.
+SELECT * FROM deliveries WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position DESC;
+
+-- name: receivers_of
+-- The receivers that a layer ever wanted.
+SELECT receiver FROM layer_receivers WHERE layer = ?;
+
 -- name: layer_positions
--- Deliveries that affected a layer, newest first; one that did so twice comes twice.
-SELECT p.delivery AS position FROM matches m JOIN plans p ON p.id = m.plan
-WHERE m.layer = ? AND m.is_affected
-ORDER BY m.plan DESC;
+-- Deliveries in which a layer wanted a receiver, newest first.
+SELECT p.delivery FROM wants w JOIN plans p ON p.id = w.plan
+WHERE w.receiver = ? AND w.layer = ?
+ORDER BY w.number DESC;
+
+-- name: plans_of
+-- The plans of the deliveries at the positions of a JSON array, in the order they were made.
+SELECT * FROM plans WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY id;
 
 -- name: plans
 -- The plans of a delivery, in the order they were made.
@@ -249,16 +304,23 @@ SELECT r.key, w.number, w.layer, w.is_held FROM wants w JOIN receivers r ON r.id
 WHERE w.plan = ? ORDER BY w.ordinal;
 
 -- name: serving_attempts
--- The attempts that served a delivery: on each of its receivers up to the first answered 200.
+-- The attempts that served a delivery: on each receiver, by number, up to the first answered 200.
 SELECT DISTINCT a.id, r.key AS receiver, a.wanted, a.started_at, a.duration_seconds, a.outcome,
   a.status, a.detail, a.retry_after_seconds
-FROM plans p
-JOIN wants w ON w.plan = p.id
-JOIN receivers r ON r.id = w.receiver
-JOIN attempts a ON a.receiver = w.receiver AND a.wanted >= w.number
-WHERE p.delivery = ? AND NOT EXISTS (
+FROM (
+  SELECT DISTINCT w.receiver, w.number FROM plans p JOIN wants w ON w.plan = p.id
+  WHERE p.delivery = ?
+) asked
+CROSS JOIN receivers r ON r.id = asked.receiver
+CROSS JOIN attempts a ON a.receiver = asked.receiver AND a.wanted >= asked.number
+  AND a.wanted <= coalesce((
+    SELECT n.wanted FROM attempts n
+    WHERE n.receiver = asked.receiver AND n.wanted >= asked.number AND n.outcome = 'notified'
+    ORDER BY n.wanted LIMIT 1
+  ), 9223372036854775807)
+WHERE NOT EXISTS (
   SELECT 1 FROM attempts n
-  WHERE n.receiver = w.receiver AND n.wanted >= w.number AND n.outcome = 'notified' AND n.id < a.id
+  WHERE n.receiver = a.receiver AND n.wanted = a.wanted AND n.outcome = 'notified' AND n.id < a.id
 )
 ORDER BY a.id;
 
@@ -270,3 +332,8 @@ SELECT r.key AS receiver, r.wanted AS receiver_wanted, r.notified, r.callable, r
 FROM receivers r LEFT JOIN attempts a ON a.id = r.last_attempt
 WHERE r.wanted > 0
 ORDER BY r.key;
+
+-- name: write_check
+-- Something small is written, and never the same: SQLite does not write what changes nothing.
+INSERT INTO checks (id, check_count) VALUES (1, 1)
+ON CONFLICT (id) DO UPDATE SET check_count = check_count + 1;
