@@ -12,6 +12,8 @@ from router.cli.tables import print_json
 from router.config.load import check_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from router.config.load import Checked
     from router.core.model import Problem
 
@@ -47,14 +49,20 @@ def _print(file: Path, checked: Checked) -> None:
     for warning in checked.warnings:
         click.echo(f"{warning.file}:{warning.line}:{warning.column}: warning: {warning.message}")
     if checked.routing is None:
-        click.echo(f"{file}: {len(checked.problems)} errors", err=True)
+        click.echo(f"{file}: {count(checked.problems, 'error')}", err=True)
         return
     routing = checked.routing
     click.echo(
-        f"{file}: ok: {len(routing.hooks)} hooks, {len(routing.repositories)} repositories,"
-        f" {len(routing.layers)} layers, {len(routing.receivers)} receivers",
+        f"{file}: ok: {count(routing.hooks, 'hook')},"
+        f" {count(routing.repositories, 'repository', 'repositories')},"
+        f" {count(routing.layers, 'layer')}, {count(routing.receivers, 'receiver')}",
         err=True,
     )
+
+
+def count(things: Sized, one: str, many: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
 
 
 def _view(file: Path, checked: Checked) -> dict[str, Any]:

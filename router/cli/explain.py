@@ -39,7 +39,7 @@ def explain(config_file: Path, paths: tuple[str, ...], repository: str | None, o
     ]
     if not entries:
         raise click.BadParameter(f"no repository {repository!r} in {config_file}")
-    changes = ExactPaths(tuple(dict.fromkeys(paths)))
+    changes = ExactPaths(tuple(dict.fromkeys(from_root(path) for path in paths)))
     verdicts = [
         (entry, explain_layers(entry.index, changes, unmapped=entry.unmapped)) for entry in entries
     ]
@@ -48,6 +48,14 @@ def explain(config_file: Path, paths: tuple[str, ...], repository: str | None, o
         return
     for entry, matches in verdicts:
         _print(entry, matches)
+
+
+def from_root(path: str) -> str:
+    """A path as Git names it: from the repository's root. Refuses what leads elsewhere."""
+    named = path.removeprefix("./").strip("/")
+    if not named or ".." in named.split("/"):
+        raise click.BadParameter(f"{path!r} is no path from the repository's root")
+    return named
 
 
 def load_routing(file: Path) -> Routing:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
-from router.core.errors import SettingsInvalid
+from router.core.errors import OperatorError, SettingsInvalid
 from router.core.providers.table import PROVIDERS
 from router.remote.git import read_push
 from router.remote.sender import send_delivery
 from router.remote.system import SystemClock
+
+IGNORED_STATUS = 200
+"""A hook's answer to what does not concern it: most often a repository it does not know."""
 
 
 @click.command()
@@ -92,10 +95,16 @@ def _send(
     ref: str,
 ) -> bool:
     clock = SystemClock()
-    push = read_push(repo, before=before, after=after, ref=ref, repository_url=repository_url)
+    try:
+        push = read_push(repo, before=before, after=after, ref=ref, repository_url=repository_url)
+    except OperatorError as error:  # of several refs, the others are still to be sent
+        click.echo(f"{ref}: {error}", err=True)
+        return False
     headers, body = PROVIDERS[provider].encode_push(
         push, secret=secret, delivery_id=clock.new_id(), now_seconds=clock.now().timestamp()
     )
     answer = send_delivery(hook_url, headers, body)
     click.echo(f"{ref} {after[:12]}: {answer}", err=not answer.is_accepted)
+    if answer.status == IGNORED_STATUS:
+        click.echo(f"the push named its repository {repository_url} (--repository-url)", err=True)
     return answer.is_accepted

@@ -101,7 +101,7 @@ async def run_story(*, keep: bool = False) -> bool:
     console = Console(width=None if os.isatty(1) else 120)
     try:
         results = await _play(folder, console)
-    except (GitFailed, ServiceFailed, TimeoutError) as error:
+    except (GitFailed, ServiceFailed, FileNotFoundError) as error:
         console.print(f"[red]the demo could not go on:[/] {error}", highlight=False)
         return False
     finally:

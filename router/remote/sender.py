@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -37,21 +37,31 @@ def send_delivery(url: str, headers: Mapping[str, str], body: bytes) -> HookAnsw
             url, headers=dict(headers), content=body, timeout=SEND_DEADLINE_SECONDS
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return HookAnswer(status=None, detail=type(error).__name__)
+        return HookAnswer(status=None, detail=explain(error))
     return HookAnswer(status=response.status_code, detail=_describe(response))
+
+
+def explain(error: Exception) -> str:
+    """Why there was no answer, in the words of the system where it has some."""
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return "the hook's URL is not one: it must begin with http:// or https://"
+    if isinstance(error, httpx.TimeoutException):
+        return f"nothing came within {SEND_DEADLINE_SECONDS:g} s"
+    return str(error) or type(error).__name__
 
 
 def _describe(response: httpx.Response) -> str:
     try:
         answer = response.json()
         if response.status_code == 202:
-            return f"delivery {answer['delivery']}: " + "; ".join(
-                f"{update['status']} to {_names(update['layers'])}" for update in answer["updates"]
-            )
+            again = " (a duplicate)" if answer["duplicate"] else ""
+            updates = "; ".join(_update(update) for update in answer["updates"])
+            return f"delivery {answer['delivery']}{again}: {updates}"
         return str(answer.get("reason") or answer.get("detail") or answer)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "not the answer of a flux-router hook"
 
 
-def _names(layers: list[dict[str, str]]) -> str:
-    return ", ".join(layer["name"] for layer in layers) or "no layer"
+def _update(update: dict[str, Any]) -> str:
+    names = ", ".join(layer["name"] for layer in update["layers"]) or "no layer"
+    return f"{update['status']} to {names} ({update['reason']})"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,24 @@ def test_the_host_s_hook_names_no_secret_in_its_command_line(tmp_path: Path) -> 
     fleet = Fleet(tmp_path, os.environ["PATH"])
     asyncio.run(fleet.create(hook_url="http://127.0.0.1:9/hooks/x", secret_file=secret))
     assert "canary" not in (fleet.host / "hooks" / "post-receive").read_text()
+
+
+@pytest.mark.e2e
+def test_a_demo_that_is_terminated_takes_its_service_and_folder_with_it(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "router", "demo"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("flux-router-demo-*/router.log")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    demo.terminate()
+    output, _ = demo.communicate(timeout=60)  # ends only when no process holds the pipe
+    assert demo.returncode == 1
+    assert b"Traceback" not in output
+    assert not list(tmp_path.glob("flux-router-demo-*"))

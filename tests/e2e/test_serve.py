@@ -183,3 +183,32 @@ def secrets_of(world: World) -> list[str]:
         for name, token in tokens.items()
     ]
     return [world.secret.decode(), *tokens.values(), *paths]
+
+
+async def test_the_log_tells_where_the_service_listens_and_when_it_stops(world: World) -> None:
+    await world.start()
+    assert await world.end() == 0
+    lines = [json.loads(line) for line in world.log().splitlines()]
+    (started,) = [line for line in lines if line["event"] == "service.started"]
+    assert started["public"] == world.environment["ROUTER_PUBLIC_BIND"]
+    assert started["admin"] == world.environment["ROUTER_ADMIN_BIND"]
+    assert started["database"].endswith("router.db")
+    assert lines[-1]["event"] == "service.stopped"
+
+
+async def test_a_missing_secret_after_a_restart_stops_its_own_receiver_only(world: World) -> None:
+    await world.start()
+    await world.wait_until_idle()
+    await world.end()
+    (world.folder / "secrets" / "receivers" / "app2").unlink()
+    await world.start()
+    assert (await world.admin.get("/readyz")).json()["routingIsCurrent"] is False
+    delivery = (await world.push(github_push())).json()["delivery"]
+
+    async def others_are_served() -> bool:
+        return world.served(delivery) == ALL_LAYERS - {"app2"}
+
+    await world.wait_until(others_are_served)
+    story = (await world.admin.get(f"/api/v1/deliveries/{delivery}")).json()
+    outcomes = {attempt["receiver"]: attempt["outcome"] for attempt in story["attempts"]}
+    assert outcomes["demo/flux-system/app2"] == "misconfigured"
