@@ -25,8 +25,8 @@ import aiohttp
 import httpx
 import uvloop
 
-from router.core.model import Asked, Claim, Cluster, Receiver, Secret
-from router.core.routing import Routing
+from router.core.model import Asked, Claim, Secret
+from router.core.routing import Cluster, Receiver, Routing
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import SystemClock
 from router.remote.transport import open_transport

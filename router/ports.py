@@ -17,12 +17,11 @@ if TYPE_CHECKING:
         DeliveryStory,
         Intent,
         Problem,
-        Receiver,
         ReceiverStatus,
         Saved,
         StoredGeneration,
     )
-    from router.core.routing import Routing
+    from router.core.routing import Receiver, Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from router.core.match import LayerIndex
-from router.core.model import Cluster, Layer, Receiver, RefUpdate, Secret
-from router.core.routing import Hook, Repository, Routing
+from router.core.model import Secret
+from router.core.push import RefUpdate
+from router.core.routing import Cluster, Hook, Layer, Receiver, Repository, Routing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,13 +10,16 @@ from router.config.fields import full_ref
 from router.config.receivers import OIDC, ReceiverUse, receiver_uses, reference
 from router.config.tree import Node, child, items
 from router.core.match import LayerIndex
-from router.core.model import Cluster, Layer, Receiver, ReceiverType
 from router.core.routing import (
     BasicAuth,
+    Cluster,
     HeaderAuth,
     Hook,
+    Layer,
     OidcAuth,
     PathAuth,
+    Receiver,
+    ReceiverType,
     Repository,
     Routing,
     normalize_url,

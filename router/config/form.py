@@ -14,7 +14,7 @@ from router.config.fields import (
     ObjectName,
     Variable,
 )
-from router.core.model import ReceiverType
+from router.core.routing import ReceiverType
 
 DEFAULT_NAMESPACE = "flux-system"
 DEFAULT_RECEIVER_TYPE: ReceiverType = "generic-hmac"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from router.core.model import Commit, RefState, RefUpdate
+    from router.core.model import RefState
+    from router.core.push import Commit, RefUpdate
 
 GIT_WOULD_KNOW = "git mode would compare the two trees"
 

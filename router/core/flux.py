@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from router.core.retry import MAX_RETRY_AFTER_SECONDS
 
 if TYPE_CHECKING:
-    from router.core.model import Asked, Claim, Receiver
+    from router.core.model import Asked, Claim
+    from router.core.routing import Receiver
 
 MAX_DELIVERIES_NAMED = 10_000
 """Delivery ids in one call's body, the newest; keeps it far below the 3 MiB that Flux reads."""

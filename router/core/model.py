@@ -1,4 +1,4 @@
-"""The nouns of the product, as frozen values.
+"""What is decided and kept, as frozen values: deliveries, plans, numbers, attempts.
 
 What counts is kept as numbers that only grow, like a Kubernetes controller's generation and
 observedGeneration: a receiver is due when its *wanted* number is ahead of its *notified* one.
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-Commit: TypeAlias = str
-"""A full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
+    from router.core.push import Commit
+
 
 Origin: TypeAlias = Literal["webhook", "adoption", "replay", "notify"]
 """What made a delivery: a provider's POST, a changed layer definition, or an operator."""
@@ -61,104 +61,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
-
-
-def is_zero(commit: Commit) -> bool:
-    """Whether *commit* is the all-zero id that stands for "no commit" (40 or 64 zeros)."""
-    return not commit.strip("0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefUpdate:
-    """One ref that a push moved, as its provider tells it."""
-
-    ref: str
-    """Full name, e.g. refs/heads/main."""
-    before: Commit
-    after: Commit
-    forced: bool | None
-    """None where the provider does not say."""
-    paths: tuple[str, ...] = ()
-    """Union of the provider's file lists, without repeats; undecodable bytes as surrogates."""
-    incomplete: str | None = None
-    """Why the lists do not prove what changed (a sentence), or None where they do."""
-
-    @property
-    def is_created(self) -> bool:
-        return is_zero(self.before)
-
-    @property
-    def is_deleted(self) -> bool:
-        return is_zero(self.after)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """What a delivery says happened; holds one or more ref updates."""
-
-    repository_urls: tuple[str, ...]
-    """Every URL by which the payload names its repository."""
-    updates: tuple[RefUpdate, ...]
-    delivery_id: str | None
-    """The provider's own id of this delivery; None where it has none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignored:
-    """An authentic delivery that holds no push: a ping, another event."""
-
-    reason: str
-    delivery_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A named set of path patterns and receivers."""
-
-    name: str
-    repository: str
-    patterns: tuple[str, ...]
-    receivers: tuple[str, ...]
-    """Receiver keys, one for each cluster the layer is on."""
-    depends_on: tuple[str, ...] = ()
-    is_suspended: bool = False
-    definition: str = ""
-    """Digest of what makes the layer be adopted anew when it changes: patterns, ref, receivers."""
-
-
-ReceiverType: TypeAlias = Literal[
-    "generic", "generic-hmac", "generic-oidc", "github", "gitlab", "bitbucket"
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
-    """A Flux Receiver; its URL path is derived from the token and is a secret."""
-
-    cluster: str
-    namespace: str
-    name: str
-    type: ReceiverType
-    token: Secret | None = None
-    """Used byte for byte, as Flux does; None for generic-oidc."""
-    bearer_file: str | None = None
-    """generic-oidc only: the file whose content is read anew for each call."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.cluster}/{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """Where receivers are: the address of one cluster's notification-controller."""
-
-    name: str
-    url: str
-    ca_file: str | None = None
-    ca_digest: str | None = None
-    """SHA-256 of that file: a new CA makes a cluster another one."""
-    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from router.core.changes import ExactPaths
     from router.core.match import Matched
-    from router.core.model import RefState, RefUpdate, SavedPlan
+    from router.core.model import RefState, SavedPlan
+    from router.core.push import RefUpdate
     from router.core.routing import Repository, Routing
 
 ADOPTED = "adopted: the layer's definition is new or has changed"

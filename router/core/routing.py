@@ -13,7 +13,57 @@ if TYPE_CHECKING:
     from re import Pattern as Regex
 
     from router.core.match import LayerIndex, Unmapped
-    from router.core.model import Cluster, Layer, Receiver, Secret
+    from router.core.model import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A named set of path patterns and receivers."""
+
+    name: str
+    repository: str
+    patterns: tuple[str, ...]
+    receivers: tuple[str, ...]
+    """Receiver keys, one for each cluster the layer is on."""
+    depends_on: tuple[str, ...] = ()
+    is_suspended: bool = False
+    definition: str = ""
+    """Digest of what makes the layer be adopted anew when it changes: patterns, ref, receivers."""
+
+
+ReceiverType: TypeAlias = Literal[
+    "generic", "generic-hmac", "generic-oidc", "github", "gitlab", "bitbucket"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A Flux Receiver; its URL path is derived from the token and is a secret."""
+
+    cluster: str
+    namespace: str
+    name: str
+    type: ReceiverType
+    token: Secret | None = None
+    """Used byte for byte, as Flux does; None for generic-oidc."""
+    bearer_file: str | None = None
+    """generic-oidc only: the file whose content is read anew for each call."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.cluster}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where receivers are: the address of one cluster's notification-controller."""
+
+    name: str
+    url: str
+    ca_file: str | None = None
+    ca_digest: str | None = None
+    """SHA-256 of that file: a new CA makes a cluster another one."""
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

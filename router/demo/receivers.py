@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from router.core.model import ReceiverType
+    from router.core.routing import ReceiverType
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]

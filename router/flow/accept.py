@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from router.core.changes import ExactPaths, UnknownPaths, listed_changes
 from router.core.errors import StaleGeneration, StoreUnavailable
 from router.core.match import Matcher, match_layers
-from router.core.model import Delivery, Ignored, Push, UpdateRecord
+from router.core.model import Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
 from router.core.providers.table import PROVIDERS
+from router.core.push import Ignored, Push
 from router.core.verify import verify_auth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from router.core.match import Matched
-    from router.core.model import Intent, RefUpdate, Saved
+    from router.core.model import Intent, Saved
+    from router.core.push import RefUpdate
     from router.core.routing import Hook, Repository, Routing
     from router.flow.parts import Parts
 

@@ -15,8 +15,8 @@ from router.flow.routing import InForce
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from router.core.model import Plan, Receiver
-    from router.core.routing import Routing
+    from router.core.model import Plan
+    from router.core.routing import Receiver, Routing
     from router.ports import Clock, LoadedFile, Observer, ReceiverClient, RoutingSource, Store
 
 

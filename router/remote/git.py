@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.core.errors import SettingsInvalid
-from router.core.model import is_zero
 from router.core.providers.interface import OutgoingCommit, OutgoingPush
+from router.core.push import is_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from router.core.model import Commit
+    from router.core.push import Commit
 
 DEADLINE_SECONDS = 60.0
 """How long all git commands of one reading may take together."""

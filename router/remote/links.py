@@ -21,7 +21,7 @@ from router.remote.transport import environment_proxy, open_transport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from router.core.model import Cluster
+    from router.core.routing import Cluster
 
 _CLIENT_LOGGERS = ("httpx", "aiohttp.client", "aiohttp.internal")
 

@@ -18,8 +18,8 @@ from router.remote.links import Links
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from router.core.model import Claim, Outcome, Receiver
-    from router.core.routing import Routing
+    from router.core.model import Claim, Outcome
+    from router.core.routing import Receiver, Routing
     from router.ports import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024

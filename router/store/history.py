@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
@@ -78,10 +78,11 @@ def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
 
 def _summaries(connection: Connection, rows: Sequence[Row]) -> Sequence[DeliveryStory]:
     """The stories of a page, with one statement for all of their plans."""
-    match = cache(affected_match)  # most plans of a page affect the same layers for few reasons
+    # Most plans of a page affect the same layers for one of few reasons: each is made once.
+    affected = cache(partial(from_affected, match=cache(affected_match)))
     plans: dict[int, list[SavedPlan]] = {row["position"]: [] for row in rows}
     for plan in connection.execute(SQL["plans_of"], (json.dumps(list(plans)),)):
-        matches = from_affected(plan["affected"], match)
+        matches = affected(plan["affected"])
         plans[plan["delivery"]].append(_saved_plan(plan, matches=matches, wants=()))
     return [
         DeliveryStory(

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.core.errors import StaleGeneration
-from router.core.model import RefState, Saved, SavedPlan, is_zero
+from router.core.model import RefState, Saved, SavedPlan
+from router.core.push import is_zero
 from router.ports import Activated
 from router.store import history
 from router.store.queries import SQLITE as SQL
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from router.core.model import (
         Activation,
-        Commit,
         Delivery,
         DeliveryStory,
         Intent,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TrackedRef,
         Want,
     )
+    from router.core.push import Commit
 
 
 def save_delivery(

@@ -10,13 +10,12 @@ if TYPE_CHECKING:
     from router.core.model import (
         Attempt,
         DeliveryStory,
-        Layer,
         Match,
         ReceiverStatus,
         SavedPlan,
         UpdateRecord,
     )
-    from router.core.routing import Routing
+    from router.core.routing import Layer, Routing
 
 
 def view_summary(story: DeliveryStory) -> dict[str, Any]:

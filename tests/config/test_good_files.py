@@ -12,8 +12,8 @@ import yaml
 
 from router.config.load import Checked, check_file
 from router.config.schema import routing_schema
-from router.core.model import Cluster, Secret
-from router.core.routing import BasicAuth, HeaderAuth, OidcAuth, PathAuth, Routing
+from router.core.model import Secret
+from router.core.routing import BasicAuth, Cluster, HeaderAuth, OidcAuth, PathAuth, Routing
 
 ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parent / "good"

@@ -20,8 +20,9 @@ from router.core.flux import (
     receiver_path,
     status_hint,
 )
-from router.core.model import Asked, Claim, Receiver, Secret
+from router.core.model import Asked, Claim, Secret
 from router.core.retry import MAX_RETRY_AFTER_SECONDS
+from router.core.routing import Receiver
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BODY = b'{"ref":"refs/heads/main"}'

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.core.flux import call_headers, receiver_path
-from router.core.model import Receiver, ReceiverType, Secret
+from router.core.model import Secret
+from router.core.routing import Receiver, ReceiverType
 from router.demo.receivers import MAX_BODY_BYTES, FluxStandIn, StandInReceiver, serve_stand_in
 from router.demo.validation import is_accepted
 

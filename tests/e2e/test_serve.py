@@ -9,7 +9,8 @@ import sqlite3
 import pytest
 
 from router.core.flux import receiver_path
-from router.core.model import Receiver, Secret
+from router.core.model import Secret
+from router.core.routing import Receiver
 from tests.builders import commit, github_push
 from tests.e2e.conftest import ALL_LAYERS, World
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from router.core.model import Attempt
 
 if TYPE_CHECKING:
-    from router.core.model import Claim, Outcome, Receiver
-    from router.core.routing import Routing
+    from router.core.model import Claim, Outcome
+    from router.core.routing import Receiver, Routing
     from router.ports import Clock
 
 

@@ -7,14 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from router.core.errors import StaleGeneration, StoreUnavailable
-from router.core.model import (
-    Asked,
-    DeliveryStory,
-    RefState,
-    Saved,
-    SavedPlan,
-    StoredGeneration,
-)
+from router.core.model import Asked, DeliveryStory, RefState, Saved, SavedPlan, StoredGeneration
 from router.ports import Activated, Claimed
 from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, summarize
 

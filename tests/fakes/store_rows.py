@@ -6,21 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from router.core.model import Claim, ReceiverStatus, RefState, is_zero
+from router.core.model import Claim, ReceiverStatus, RefState
+from router.core.push import is_zero
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from router.core.model import (
-        Asked,
-        Attempt,
-        Commit,
-        DeliveryStory,
-        Intent,
-        Plan,
-        SavedPlan,
-    )
+    from router.core.model import Asked, Attempt, DeliveryStory, Intent, Plan, SavedPlan
+    from router.core.push import Commit
 
 
 @dataclass(frozen=True, kw_only=True)

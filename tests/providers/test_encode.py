@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.core.errors import SettingsInvalid
-from router.core.model import Ignored, Push, RefUpdate, is_zero
 from router.core.providers.interface import OutgoingCommit, OutgoingPush, Provider
 from router.core.providers.table import PROVIDERS
+from router.core.push import Ignored, Push, RefUpdate, is_zero
 from tests.providers.signing import NOW_SECONDS, SECRET, SIGNING_TOKEN, lower_names
 
 ZERO = "0" * 40

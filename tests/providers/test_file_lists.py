@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.core.model import Push, RefUpdate
 from router.core.providers.table import PROVIDERS
+from router.core.push import Push, RefUpdate
 from tests.providers.signing import sample_json
 
 Change = dict[str, Any]

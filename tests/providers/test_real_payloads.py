@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from router.core.errors import MalformedPayload
-from router.core.model import Ignored, Push
 from router.core.providers.table import PROVIDERS
+from router.core.push import Ignored, Push
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT.parent / "shared" / "payloads"

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from router.core.errors import InvalidSignature, MalformedPayload
-from router.core.model import Push
 from router.core.providers.table import PROVIDERS
+from router.core.push import Push
 from tests.providers.signing import (
     NOW_SECONDS,
     OTHER_SECRET,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.core.model import Cluster
+from router.core.routing import Cluster
 from tests.remote.wire import (
     CA_FILE,
     OK,

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from router.core.model import Outcome, ReceiverType
+    from router.core.model import Outcome
+    from router.core.routing import ReceiverType
 
 TYPES: tuple[ReceiverType, ...] = (
     "generic",

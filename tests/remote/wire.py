@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from router.core.model import Asked, Claim, Cluster, Receiver, Secret
+from router.core.model import Asked, Claim, Secret
+from router.core.routing import Cluster, Receiver
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import SystemClock
 from tests.builders import make_routing

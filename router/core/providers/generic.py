@@ -13,7 +13,6 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import MalformedPayload
-from router.core.model import Ignored, Push, RefUpdate, is_zero
 from router.core.providers.interface import (
     JSON,
     OutgoingCommit,
@@ -25,6 +24,7 @@ from router.core.providers.interface import (
     json_body,
     json_payload,
 )
+from router.core.push import Ignored, Push, RefUpdate, is_zero
 from router.core.verify import sign_sha256, verify_sha256
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
-from router.core.model import Ignored, Push, is_zero
 from router.core.providers.interface import (
     JSON,
     ListedCommit,
@@ -29,6 +28,7 @@ from router.core.providers.interface import (
     repository_path,
     web_url,
 )
+from router.core.push import Ignored, Push, is_zero
 from router.core.verify import sign_sha256, verify_sha256
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import InvalidSignature, SettingsInvalid
-from router.core.model import Ignored, Push, is_zero
 from router.core.providers.interface import (
     JSON,
     ListedCommit,
@@ -30,6 +29,7 @@ from router.core.providers.interface import (
     repository_path,
     web_url,
 )
+from router.core.push import Ignored, Push, is_zero
 from router.core.verify import (
     SIGNING_TOKEN_PREFIX,
     sign_standard,

@@ -18,7 +18,7 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import MalformedPayload, UnsupportedMedia
-from router.core.model import Commit, Ignored, Push, RefUpdate
+from router.core.push import Commit, Ignored, Push, RefUpdate
 from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
