@@ -8,7 +8,7 @@ import signal
 import httpx
 import pytest
 
-from tests.builders import github_push
+from tests.builders import commit, github_push
 from tests.e2e.conftest import ALL_LAYERS, World
 from tests.e2e.crashing import STEPS
 
@@ -16,8 +16,9 @@ pytestmark = pytest.mark.e2e
 
 
 async def settle(world: World) -> None:
-    """The first start adopts every layer; what follows is about the push alone."""
+    """Adoptions and the first push call every layer; what follows is about one exact push."""
     await world.start()
+    await world.push(github_push(before=commit(9), after=commit(1)), delivery="first")
     await world.wait_until_idle()
     assert await world.end() == 0
 
@@ -42,7 +43,7 @@ async def test_a_push_survives_a_kill_at(step: str, world: World) -> None:
     assert again["duplicate"] is (step != "before_save")
     assert delivery in {None, again["delivery"]}
     await world.wait_until_idle()
-    assert world.served(again["delivery"]) == ALL_LAYERS
+    assert world.served(again["delivery"]) == {"app1"}
     assert await world.end() == 0
 
 
@@ -57,4 +58,14 @@ async def test_a_push_survives_a_kill_while_its_receiver_is_called(world: World)
     world.stand_in.release("app1")
     await world.start()
     await world.wait_until_idle()
-    assert world.served(delivery) == ALL_LAYERS
+    assert world.served(delivery) == {"app1"}
+
+
+async def test_a_first_push_survives_a_kill_with_all_its_layers(world: World) -> None:
+    await world.start(crash_at="after_claim")
+    delivery = await push_until_killed(world)
+    await world.start()
+    again = (await world.push(github_push())).json()
+    assert delivery in {None, again["delivery"]}
+    await world.wait_until_idle()
+    assert world.served(again["delivery"]) == ALL_LAYERS
