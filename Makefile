@@ -37,6 +37,7 @@ unit: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/match.py
+	$(BIN)/python bench/calls.py
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
 # needs uv.

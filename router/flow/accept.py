@@ -31,6 +31,9 @@ MAX_KEPT_PATHS = 10_000
 MATCH_SLICE_PATHS = 500
 """Paths matched before other requests get a turn: a few milliseconds of the event loop."""
 
+UPDATES_SLICE = 50
+"""Updates of one push planned before other requests get a turn."""
+
 RELOAD_WAIT_SECONDS = 5.0
 """How long a push waits for a routing file that comes into force while it is planned."""
 
@@ -128,7 +131,9 @@ async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Pla
         return Planned(records=records, intents=(), reason="unknown repository")
     kept: list[UpdateRecord] = []
     intents: list[Intent] = []
-    for update in parsed.updates:
+    for number, update in enumerate(parsed.updates, start=1):
+        if number % UPDATES_SLICE == 0:
+            await asyncio.sleep(0)
         tracking = [entry for entry in entries if entry.tracks(update.ref)]
         if not tracking:
             kept.append(_record(update, None, "no entry tracks this ref"))
@@ -154,8 +159,7 @@ async def _plan_one(routing: Routing, entry: Repository, update: RefUpdate) -> I
 
 
 async def _match(entry: Repository, listed: ExactPaths | UnknownPaths) -> Matched:
-    """Match in slices, so that a push with very many paths or refs does not hold up the others."""
-    await asyncio.sleep(0)
+    """Match in slices, so that a push with very many paths does not hold up the others."""
     if isinstance(listed, UnknownPaths) or len(listed.paths) <= MATCH_SLICE_PATHS:
         return match_layers(entry.index, listed, unmapped=entry.unmapped)
     matcher = Matcher(entry.index, unmapped=entry.unmapped)
