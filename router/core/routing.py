@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import lru_cache
 from re import compile as compile_regex
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -143,6 +144,7 @@ class Routing:
     _by_url: Mapping[tuple[str, str], tuple[Repository, ...]] = field(
         init=False, repr=False, compare=False
     )
+    _order: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         layers = {layer.name: layer for entry in self.repositories for layer in entry.layers}
@@ -152,13 +154,14 @@ class Routing:
             key = (entry.hook, normalize_url(entry.url))
             by_url[key] = (*by_url.get(key, ()), entry)
         object.__setattr__(self, "_by_url", by_url)
+        order = {entry.name: number for number, entry in enumerate(self.repositories)}
+        object.__setattr__(self, "_order", order)
 
     def entries(self, hook: str, urls: Iterable[str]) -> tuple[Repository, ...]:
         """The entries of *hook* whose URL is one of *urls*, in file order."""
-        found: dict[str, Repository] = {}
-        for url in {normalize_url(url) for url in urls}:
-            found.update((entry.name, entry) for entry in self._by_url.get((hook, url), ()))
-        return tuple(entry for entry in self.repositories if entry.name in found)
+        keys = dict.fromkeys((hook, normalize_url(url)) for url in urls)
+        found = [entry for key in keys for entry in self._by_url.get(key, ())]
+        return tuple(sorted(found, key=lambda entry: self._order[entry.name]))
 
     def is_held(self, receiver: str, layer: str) -> bool:
         """Whether a suspension keeps *layer* from having *receiver* called."""
@@ -166,6 +169,7 @@ class Routing:
         return cluster.is_suspended or self.layers[layer].is_suspended
 
 
+@lru_cache(maxsize=1024)
 def normalize_url(url: str) -> str:
     """Reduce a repository's URL to `host/path`, the same for https, ssh and scp-like forms.
 
