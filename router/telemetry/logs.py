@@ -46,6 +46,7 @@ def configure_logs(*, log_format: Literal["console", "json"], level: str) -> Non
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *(() if log_format == "json" else (drop_empty,)),
                 renderer,
             ],
         )
@@ -54,6 +55,13 @@ def configure_logs(*, log_format: Literal["console", "json"], level: str) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def drop_empty(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """For people: a key without a value only makes the line longer."""
+    return {key: value for key, value in event.items() if value not in (None, [], "")}
 
 
 class LogObserver:

@@ -168,7 +168,10 @@ def test_a_failure_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]
 def test_the_console_form_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(log_format="console", level="info")
     LogObserver().delivery_rejected(hook="github", status=401, code="unauthorized")
-    assert "delivery.rejected" in capsys.readouterr().err
+    LogObserver().delivery_saved(make_saved(), duration_seconds=0.001)
+    text = capsys.readouterr().err
+    assert "delivery.rejected" in text
+    assert "None" not in text
 
 
 def test_several_observers_are_all_told() -> None:
