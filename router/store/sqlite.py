@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import ExitStack
 from functools import partial
@@ -201,6 +202,7 @@ def _open_file(path: Path) -> tuple[FileLock, tuple[sqlite3.Connection, ...]]:
         try:
             lock = FileLock(Path(f"{path}.lock"))
             undo.callback(lock.release)
+            _create_private(path)
             writing = connect_writer(path)
             undo.callback(writing.close)
             migrate(writing)
@@ -211,3 +213,8 @@ def _open_file(path: Path) -> tuple[FileLock, tuple[sqlite3.Connection, ...]]:
             raise OperatorError(f"cannot use the database {path}: {error}") from error
         undo.pop_all()
     return lock, (writing, reading, moving)
+
+
+def _create_private(path: Path) -> None:
+    """Create the file, where there is none, for this user only; its companions follow."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -289,3 +289,11 @@ async def test_an_online_backup_is_a_whole_store(
     copy.close()
     async with opened(tmp_path / "copy.db", clock) as restored:
         assert await restored.deliveries(limit=9) == await store.deliveries(limit=9)
+
+
+async def test_the_files_are_for_this_user_only(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "router.db", clock=FakeClock())
+    await store.check()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    await store.close()
+    assert set(modes.values()) == {0o600}, modes
