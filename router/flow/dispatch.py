@@ -66,6 +66,7 @@ class Dispatcher:
         self._observer = observer
         self._limits = limits
         self._mended: set[str] = set()
+        """Those of the receivers being called whose definition has changed since."""
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         self._calling: set[str] = set()
@@ -142,6 +143,7 @@ class Dispatcher:
         def ended(task: asyncio.Task[None]) -> None:
             self._calls.discard(task)
             self._calling.discard(claim.receiver)
+            self._mended.discard(claim.receiver)
             self._running[cluster] -= 1
             self._wake.set()
 
@@ -202,7 +204,6 @@ class Dispatcher:
         if attempt.outcome == "notified":
             return None
         if attempt.outcome == "cancelled" or claim.receiver in self._mended:
-            self._mended.discard(claim.receiver)
             return 0.0
         return next_delay_seconds(
             claim.failures + 1,

@@ -47,8 +47,8 @@ class Reloader:
         self._clock = clock
         self._observer = observer
         self._interval_seconds = interval_seconds
-        self._is_behind = False
-        """A file that loads is still to come into force."""
+        self._unfinished: Routing | None = None
+        """What was in force before a file that loads and has not wholly come into force yet."""
 
     async def start(self) -> InForce:
         """Load the file, or the last good one, and bring it into force.
@@ -93,7 +93,7 @@ class Reloader:
                 async with asyncio.timeout(self._interval_seconds):
                     await stop.wait()
                     return
-            if self._is_behind or await self._source.has_changed():
+            if self._unfinished is not None or await self._source.has_changed():
                 mended(await self.reload(in_force))
 
     async def reload(self, in_force: InForce) -> Collection[str]:
@@ -105,11 +105,10 @@ class Reloader:
         try:
             loaded = await self._source.load()
         except ConfigInvalid as error:
-            self._is_behind = False
+            self._unfinished = None
             self._reject(in_force, error.problems)
             return ()
-        self._is_behind = True
-        before = in_force.current
+        before = self._unfinished = self._unfinished or in_force.current
         try:
             await self._activate(loaded, in_force)
         except StoreUnavailable:
@@ -118,7 +117,7 @@ class Reloader:
         changed = changed_receivers(before, in_force.current)
         if changed:
             await self._store.reset_backoff(changed)
-        self._is_behind = False
+        self._unfinished = None
         return changed
 
     def _reject(self, in_force: InForce, problems: Sequence[Problem]) -> None:

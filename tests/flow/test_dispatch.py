@@ -311,3 +311,19 @@ async def test_a_claim_of_a_receiver_that_left_the_file_is_given_back(
     assert dispatch.observer.attempts[0].detail == "not in the routing file any more"
     assert dispatch.receivers.called() == []
     assert (await dispatch.status("a")).failures == 0
+
+
+async def test_a_mended_receiver_that_answers_is_as_any_other_afterwards(
+    dispatch: Dispatch,
+) -> None:
+    dispatch.receivers.script(key("a"), Answer(), REFUSED)
+    dispatch.receivers.hold(key("a"))
+    dispatch.start()
+    await dispatch.want("a")
+    await dispatch.receivers.wait_for_calls(1)
+    dispatch.dispatcher.mended([key("a")])
+    dispatch.receivers.release(key("a"))
+    await dispatch.wait_for_attempts(1)
+    await dispatch.want("a")
+    await dispatch.wait_for_attempts(2)
+    assert dispatch.observer.retry_seconds == [None, 0.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -222,3 +223,30 @@ async def test_a_push_during_a_reload_is_planned_under_the_file_in_force(world: 
     lagging.replace(newest.current)
     (item,) = (await accepting).plans
     assert {match.layer for match in item.plan.matches} == {"a", "b", "c"}
+
+
+class HalfDownStore(FakeStore):
+    """Brings files into force, and cannot reset a backoff while *is_half_down*."""
+
+    is_half_down = False
+
+    async def reset_backoff(self, receivers: Collection[str] | None = None) -> None:
+        if self.is_half_down:
+            raise StoreUnavailable("the disk is full")
+        await super().reset_backoff(receivers)
+
+
+async def test_a_backoff_that_could_not_be_reset_is_reset_at_the_next_try(world: World) -> None:
+    world.store = store = HalfDownStore(world.clock)
+    reloader = world.make_reloader()
+    in_force = await reloader.start()
+    key = "prod/flux-system/a"
+    receivers = {**ONE.receivers, key: replace(ONE.receivers[key], token=Secret(b"new"))}
+    world.source.files["rotated"] = replace(ONE, receivers=receivers)
+    world.source.text = "rotated"
+    store.is_half_down = True
+    with pytest.raises(StoreUnavailable):
+        await reloader.reload(in_force)
+    store.is_half_down = False
+    assert await reloader.reload(in_force) == [key]
+    assert await reloader.reload(in_force) == []
