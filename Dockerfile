@@ -6,7 +6,7 @@ RUN python -m venv /opt/venv \
 
 FROM python:3.11-slim
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates git \
+ && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home --home-dir /var/lib/flux-router flux-router
 COPY --from=libraries /opt/venv /opt/venv
@@ -15,7 +15,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     ROUTER_CONFIG=/etc/flux-router/config/router.yaml \
-    ROUTER_DATABASE_URL=sqlite:////var/lib/flux-router/flux-router.db
+    ROUTER_DATABASE_URL=sqlite:////var/lib/flux-router/flux-router.db \
+    ROUTER_DATA_DIR=/var/lib/flux-router/clones
 USER 10001
 WORKDIR /var/lib/flux-router
 EXPOSE 8080 9090

@@ -38,6 +38,7 @@ unit: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/match.py
 	$(BIN)/python bench/calls.py
+	$(BIN)/python bench/git.py
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
 # needs uv.

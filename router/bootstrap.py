@@ -20,11 +20,14 @@ from router.config.settings import read_admin_token
 from router.core.errors import SettingsInvalid
 from router.flow.accept import Acceptor
 from router.flow.dispatch import Dispatcher, DispatchLimits
+from router.flow.observe import RefObserver
 from router.flow.parts import Parts
 from router.flow.reload import Reloader
 from router.flow.request import Requests
 from router.flow.retention import run_retention
+from router.flow.sweep import Sweeper
 from router.flow.worker import run_worker
+from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import SystemClock
 from router.store.sqlite import SqliteStore
@@ -36,12 +39,13 @@ from router.web.hooks import create_public_app
 from router.web.protocol import BoundedHttpProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from starlette.applications import Starlette
 
     from router.config.settings import Settings
     from router.core.model import Secret
+    from router.ports import Clock
 
 log = structlog.stdlib.get_logger("flux_router")
 
@@ -120,12 +124,17 @@ async def build_service(
     parts = Parts(
         store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
     )
-    public, admin = create_apps(parts, metrics, token)
+    git = create_git(settings, clock)
+    resources.push_async_callback(git.close)
+    refs = RefObserver(parts, git)
+    public, admin = create_apps(parts, metrics, token, troubles=refs.troubles)
     return Service(
         public=public,
         admin=admin,
         tasks={
             "dispatch": dispatcher.run,
+            "observe": refs.run,
+            "sweep": Sweeper(parts, git, refs).run,
             "reload": partial(reloader.run, in_force, mended=dispatcher.mended),
             "retention": partial(run_retention, store, clock, keep_days=settings.retention_days),
         },
@@ -135,7 +144,7 @@ async def build_service(
 
 
 def create_apps(
-    parts: Parts, metrics: MetricsObserver, token: Secret | None
+    parts: Parts, metrics: MetricsObserver, token: Secret | None, *, troubles: Mapping[str, str]
 ) -> tuple[Starlette, Starlette]:
     """The apps of the public and the admin listener."""
     public = create_public_app(
@@ -146,8 +155,20 @@ def create_apps(
         in_force=parts.in_force,
         requests=Requests(parts),
         render_metrics=metrics.render,
+        troubles=troubles,
     )
     return public, create_admin_app(api, token=token)
+
+
+def create_git(settings: Settings, clock: Clock) -> GitClones:
+    """The git command, within the settings' bounds; runs nothing before a routing file asks."""
+    return GitClones(
+        settings.data_dir,
+        clock=clock,
+        deadline_seconds=settings.git_deadline_seconds,
+        concurrency=settings.git_concurrency,
+        limit_bytes=settings.clone_limit_mib * 1024 * 1024,
+    )
 
 
 def dispatch_limits(settings: Settings) -> DispatchLimits:

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
         Delivery,
         DeliveryStory,
         Intent,
+        Observation,
         Problem,
         ReceiverStatus,
+        RefState,
         Saved,
         StoredGeneration,
+        TrackedRef,
+        Waiting,
     )
-    from router.core.routing import Receiver, Routing
+    from router.core.push import Commit
+    from router.core.routing import GitAccess, Receiver, Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +67,10 @@ class Store(Protocol):
         """Bring a routing file into force, in one transaction.
 
         A digest other than the last one's gets the next generation number. Layers whose
-        definition is not the stored one are adopted: *adopt* is called with their names, and the
-        deliveries it returns are saved. What may be called is worked out anew: receivers and
-        layers that are suspended or gone keep their numbers and are not called.
+        definition is not the stored one are adopted: *adopt* is called with their names, and those
+        of the deliveries it returns are saved whose intent plans something. What may be called is
+        worked out anew: receivers and layers that are suspended or gone keep their numbers and are
+        not called.
         """
         ...
 
@@ -74,8 +80,32 @@ class Store(Protocol):
         """Save a delivery with its plans: raise wanted, give sequence numbers, move cursors.
 
         A duplicate (same hook, provider's delivery id and body digest as one that was routed or
-        accepted) changes nothing and returns the first one's story.
+        accepted) changes nothing and returns the first one's story. The updates of the delivery
+        whose status is "accepted" wait to be planned, see `waiting`.
         Raises StaleGeneration when *generation* is not the one in force.
+        """
+        ...
+
+    async def ref_state(self, tracked: TrackedRef) -> RefState:
+        """A tracked ref's cursor and tips; is_tip_known is not told."""
+        ...
+
+    async def waiting(self, repository: str) -> Sequence[Waiting]:
+        """The updates that wait to be planned for one entry of the routing file, oldest first."""
+        ...
+
+    async def waiting_repositories(self) -> Sequence[str]:
+        """The entries for which updates wait, also those that the routing file has no more."""
+        ...
+
+    async def save_observation(self, observation: Observation, *, generation: int) -> Saved | None:
+        """Save what a look at a Git host leads to: plans as in save_delivery, tips, closings.
+
+        A closing's updates wait no more and have its status and reason. A delivery of which none
+        waits any more is "routed" if one of its updates is, else it has the status and reason of
+        the last closing. A closing of what does not wait changes nothing. Returns the delivery the
+        plans belong to, as it stands then, and the plans; None when nothing was planned.
+        Raises StaleGeneration, StaleCursor.
         """
         ...
 
@@ -111,7 +141,8 @@ class Store(Protocol):
     async def prune(self, *, before: datetime, limit: int) -> int:
         """Remove at most *limit* deliveries received before *before*, with their history.
 
-        Cursors, numbers, and deliveries behind a wanted number that is still ahead are kept.
+        Cursors, numbers, and deliveries that wait to be planned or stand behind a wanted number
+        that is still ahead are kept.
         Works in short steps, between which others write. Returns how many were removed.
         """
         ...
@@ -123,7 +154,7 @@ class Store(Protocol):
     async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
         """Deliveries, newest first, those with a position below *before*.
 
-        Their plans hold the affected layers' matches without path and pattern, and no wants.
+        Their plans hold the affected layers' matches without path and pattern, no wants, no paths.
         """
         ...
 
@@ -156,6 +187,61 @@ class ReceiverClient(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Git(Protocol):
+    """Reads repositories and keeps a clone of each, that holds commits and trees but no contents.
+
+    Every method but `use` and `close` raises GitUnavailable when the repository cannot be read: the
+    message says why, fit to be shown. A later call may succeed.
+    """
+
+    async def list_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
+        """The tips on the host of the refs that *refs* (full names or wildcards) stand for.
+
+        By full name. The tip of an annotated tag is the commit it stands for.
+        """
+        ...
+
+    async def fetch_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
+        """Bring the tips of *refs* (full names) into the clone; those that the host has."""
+        ...
+
+    async def fetch_commit(self, access: GitAccess, commit: Commit) -> bool:
+        """Have *commit* in the clone, asking the host if need be; False if it has it no more."""
+        ...
+
+    async def has_commit(self, access: GitAccess, commit: Commit) -> bool:
+        """Whether the clone has *commit* (or the tag object of that id); never asks the host."""
+        ...
+
+    async def changed_paths(
+        self, access: GitAccess, before: Commit, after: Commit
+    ) -> tuple[str, ...]:
+        """The paths that differ between the trees of two commits of the clone, sorted.
+
+        Both sides of a rename; submodules and modes, too. Undecodable bytes are surrogates.
+        """
+        ...
+
+    async def keep(self, access: GitAccess, repository: str, commit: Commit) -> None:
+        """Keep *commit* in the clone, as the one that entry *repository* was last planned at."""
+        ...
+
+    def clone_bytes(self, access: GitAccess) -> int:
+        """What the clone takes on disk, as last measured; 0 while there is none."""
+        ...
+
+    async def use(self, routing: Routing) -> None:
+        """Take over a routing file that came into force: clones that it does not name are removed.
+
+        Never raises.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End every git process."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +296,28 @@ class Observer(Protocol):
 
     def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
         """*hook* is a configured name, or "unknown"."""
+        ...
+
+    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
+        """Git mode: a look at a Git host led to plans, so long after the delivery was received."""
+        ...
+
+    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
+        """Git mode: an update that waited leads to no plan of its own."""
+        ...
+
+    def repository_read(
+        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
+    ) -> None:
+        """Git mode: an entry's Git host was asked; *trouble* is why it could not be read."""
+        ...
+
+    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
+        """Git mode: a sweep asked for an entry's tips; *is_moved* when one is not planned yet."""
+        ...
+
+    def repository_dropped(self, *, repository: str) -> None:
+        """Git mode: an entry is not read any more."""
         ...
 
     def attempt_recorded(

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from router.cli.affected import affected
 from router.cli.check import check
 from router.cli.demo import demo
 from router.cli.explain import explain
@@ -24,7 +25,7 @@ def cli() -> None:
     """Call only the Flux Receivers of the layers that a Git push changes."""
 
 
-for command in (serve, check, explain, send, demo, schema, version):
+for command in (serve, check, explain, affected, send, demo, schema, version):
     cli.add_command(command)
 
 

@@ -3,74 +3,158 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from router.cli.tables import print_json
+from router.cli.entries import REPOSITORY_OPTION, pick_entries
+from router.cli.survey import Finding, Tree, survey_entry
+from router.cli.tables import counted, print_json, workflow_command
 from router.config.load import check_file
+from router.remote.git.checkout import list_paths, resolve_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Sized
+    from collections.abc import Iterator
 
+    from router.cli.survey import Level, Survey
     from router.config.load import Checked
     from router.core.model import Problem
+
+_KINDS: Final[dict[Level, Literal["error", "warning", "notice"]]] = {
+    "error": "error",
+    "warning": "warning",
+    "note": "notice",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """What is to be told of one routing file."""
+
+    file: Path
+    checked: Checked
+    surveys: tuple[Survey, ...] | None
+    """None where no checkout was given."""
+
+    def findings(self) -> Iterator[Finding]:
+        for problem in self.checked.problems:
+            yield Finding(level="error", problem=problem)
+        for warning in self.checked.warnings:
+            yield Finding(level="warning", problem=warning)
+        for survey in self.surveys or ():
+            yield from survey.findings()
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
+    "--repo",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A checkout, or a bare repository, to hold the layers against.",
+)
+@click.option("--at", metavar="REV", help="The commit whose files count.  [default: HEAD]")
+@REPOSITORY_OPTION
+@click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="One line for each finding, or JSON.",
+    help="One line for each finding, JSON, or annotations for GitHub Actions.",
 )
-def check(files: tuple[Path, ...], output: str) -> None:
+def check(
+    files: tuple[Path, ...],
+    repo: Path | None,
+    at: str | None,
+    repository: str | None,
+    output: str,
+) -> None:
     """Validate routing files. Every error is told, as file:line:column: message.
 
-    Secrets that are not on this machine are warnings here; `serve` needs them.
+    With --repo also: files that no layer owns, patterns that match no file, and layers that share
+    files. These are no errors. Secrets that are not on this machine are warnings here; `serve`
+    needs them.
     """
-    results = [(file, check_file(file, secrets="optional")) for file in files]
+    if repo is None and (at is not None or repository is not None):
+        raise click.UsageError("--at and --repository go with --repo")
+    tree = None if repo is None else _read_tree(repo, at or "HEAD")
+    results = [_check(file, repo, tree, repository) for file in files]
     if output == "json":
-        print_json([_view(file, checked) for file, checked in results])
+        print_json([_view(result) for result in results])
     else:
-        for file, checked in results:
-            _print(file, checked)
-    if any(checked.problems for _, checked in results):
+        for result in results:
+            _print(result, is_github=output == "github")
+    if any(result.checked.problems for result in results):
         sys.exit(1)
 
 
-def _print(file: Path, checked: Checked) -> None:
-    for problem in checked.problems:
-        click.echo(f"{problem}")
-    for warning in checked.warnings:
-        click.echo(f"{warning.file}:{warning.line}:{warning.column}: warning: {warning.message}")
-    if checked.routing is None:
-        click.echo(f"{file}: {count(checked.problems, 'error')}", err=True)
-        return
-    routing = checked.routing
-    click.echo(
-        f"{file}: ok: {count(routing.hooks, 'hook')},"
-        f" {count(routing.repositories, 'repository', 'repositories')},"
-        f" {count(routing.layers, 'layer')}, {count(routing.receivers, 'receiver')}",
-        err=True,
+def _read_tree(repo: Path, revision: str) -> Tree:
+    commit = resolve_commit(repo, revision)
+    return Tree(commit=commit, files=list_paths(repo, commit))
+
+
+def _check(file: Path, repo: Path | None, tree: Tree | None, repository: str | None) -> _Result:
+    checked = check_file(file, secrets="optional")
+    routing, places = checked.routing, checked.places
+    if tree is None or routing is None or places is None:
+        return _Result(file=file, checked=checked, surveys=None)
+    entries = pick_entries(routing, file=file, name=repository, repo=repo)
+    surveys = tuple(survey_entry(str(file), entry, places, tree) for entry in entries)
+    return _Result(file=file, checked=checked, surveys=surveys)
+
+
+def _print(result: _Result, *, is_github: bool) -> None:
+    for finding in result.findings():
+        click.echo(_annotation(finding) if is_github else _line(finding))
+    click.echo(f"{result.file}: {_summary(result.checked)}", err=True)
+    for survey in result.surveys or ():
+        told = counted(len(survey.tree.files), "file")
+        click.echo(
+            f"{result.file}: {survey.entry.name}: {told} at {survey.tree.commit[:12]}", err=True
+        )
+
+
+def _line(finding: Finding) -> str:
+    problem = finding.problem
+    if finding.level == "error":
+        return str(problem)
+    place = f"{problem.file}:{problem.line}:{problem.column}"
+    return f"{place}: {finding.level}: {problem.message}"
+
+
+def _annotation(finding: Finding) -> str:
+    problem = finding.problem
+    return workflow_command(
+        _KINDS[finding.level],
+        problem.message,
+        file=problem.file,
+        line=problem.line,
+        col=problem.column,
     )
 
 
-def count(things: Sized, one: str, many: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+def _summary(checked: Checked) -> str:
+    routing = checked.routing
+    if routing is None:
+        return counted(len(checked.problems), "error")
+    return (
+        f"ok: {counted(len(routing.hooks), 'hook')},"
+        f" {counted(len(routing.repositories), 'repository', 'repositories')},"
+        f" {counted(len(routing.layers), 'layer')}, {counted(len(routing.receivers), 'receiver')}"
+    )
 
 
-def _view(file: Path, checked: Checked) -> dict[str, Any]:
-    return {
-        "file": str(file),
-        "errors": [_view_problem(problem) for problem in checked.problems],
-        "warnings": [_view_problem(warning) for warning in checked.warnings],
+def _view(result: _Result) -> dict[str, Any]:
+    found = {
+        "file": str(result.file),
+        "errors": [_view_problem(problem) for problem in result.checked.problems],
+        "warnings": [_view_problem(warning) for warning in result.checked.warnings],
     }
+    if result.surveys is None:
+        return found
+    return {**found, "repositories": [survey.view() for survey in result.surveys]}
 
 
 def _view_problem(problem: Problem) -> dict[str, Any]:

@@ -7,47 +7,64 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.cli.tables import OUTPUT_OPTION, print_json, print_table
-from router.config.load import check_file
-from router.core.changes import ExactPaths
-from router.core.errors import ConfigInvalid
-from router.core.match import explain_layers
+from router.cli.entries import CONFIG_OPTION, REPOSITORY_OPTION, load_routing, pick_entries
+from router.cli.tables import OUTPUT_OPTION, counted, print_json, print_table, printable
+from router.core.match import Matcher
+from router.remote.git.checkout import read_changed_paths, resolve_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.core.match import Matched
     from router.core.model import Match
     from router.core.routing import Repository, Routing
 
 
 @click.command()
+@CONFIG_OPTION
 @click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=Path("router.yaml"),
-    show_default=True,
-    envvar="ROUTER_CONFIG",
-    help="The routing file.",
+    "--repo",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A checkout, or a bare repository, that has BEFORE and AFTER.",
 )
-@click.option("--path", "paths", multiple=True, required=True, help="A changed path; repeat it.")
-@click.option("--repository", help="Only this entry of the routing file.")
+@click.option("--path", "paths", multiple=True, help="A changed path, without --repo; repeat it.")
+@REPOSITORY_OPTION
 @OUTPUT_OPTION
-def explain(config_file: Path, paths: tuple[str, ...], repository: str | None, output: str) -> None:
-    """Tell which layers changed paths affect, and for each layer why or why not."""
+@click.argument("before", required=False)
+@click.argument("after", required=False)
+def explain(
+    config_file: Path,
+    repo: Path | None,
+    paths: tuple[str, ...],
+    repository: str | None,
+    output: str,
+    before: str | None,
+    after: str | None,
+) -> None:
+    """Tell which layers a change affects, and for each layer why or why not.
+
+    With --repo, the change is what differs between the commits BEFORE and AFTER (ids, branches,
+    tags, HEAD~1 …), as git mode compares them. Without it, the changed paths are given.
+    """
+    if (repo is None) == (not paths):
+        raise click.UsageError("give either --repo with BEFORE and AFTER, or --path")
+    if (repo is not None) != (after is not None) or (before is not None) != (after is not None):
+        raise click.UsageError("BEFORE and AFTER go with --repo, and both are needed")
     routing = load_routing(config_file)
-    entries = [
-        entry for entry in routing.repositories if repository is None or entry.name == repository
-    ]
-    if not entries:
-        raise click.BadParameter(f"no repository {repository!r} in {config_file}")
-    changes = ExactPaths(tuple(dict.fromkeys(from_root(path) for path in paths)))
-    verdicts = [
-        (entry, explain_layers(entry.index, changes, unmapped=entry.unmapped)) for entry in entries
-    ]
+    entries = pick_entries(routing, file=config_file, name=repository, repo=repo)
+    compared: dict[str, str] = {}
+    changed = tuple(dict.fromkeys(from_root(path) for path in paths))
+    if repo is not None and before is not None and after is not None:
+        compared = {"before": resolve_commit(repo, before), "after": resolve_commit(repo, after)}
+        changed = read_changed_paths(repo, compared["before"], compared["after"])
+    verdicts = [(entry, _match(entry, changed)) for entry in entries]
     if output == "json":
-        print_json([_view(routing, entry, matches) for entry, matches in verdicts])
+        about = {**compared, "pathCount": len(changed)}
+        print_json([_view(routing, entry, matcher, about) for entry, matcher in verdicts])
         return
-    for entry, matches in verdicts:
-        _print(entry, matches)
+    for entry, matcher in verdicts:
+        _print(entry, matcher.explain())
+        click.echo(describe_paths(len(changed), matcher.result()))
 
 
 def from_root(path: str) -> str:
@@ -58,12 +75,22 @@ def from_root(path: str) -> str:
     return named
 
 
-def load_routing(file: Path) -> Routing:
-    """The routing file without its secrets. Raises ConfigInvalid."""
-    checked = check_file(file, secrets="optional")
-    if checked.routing is None:
-        raise ConfigInvalid(checked.problems)
-    return checked.routing
+def describe_paths(count: int, matched: Matched) -> str:
+    """One sentence on how many paths changed, and which of them no layer owns."""
+    text = counted(count, "changed path")
+    if not matched.unmapped_count:
+        return text
+    more = matched.unmapped_count - len(matched.unmapped)
+    told = ", ".join(printable(path) for path in matched.unmapped)
+    return f"{text}, {matched.unmapped_count} of no layer: {told}" + (
+        f" and {more} more" if more else ""
+    )
+
+
+def _match(entry: Repository, changed: Sequence[str]) -> Matcher:
+    matcher = Matcher(entry.index, unmapped=entry.unmapped)
+    matcher.feed(changed)
+    return matcher
 
 
 def _print(entry: Repository, matches: tuple[Match, ...]) -> None:
@@ -82,10 +109,16 @@ def _print(entry: Repository, matches: tuple[Match, ...]) -> None:
     )
 
 
-def _view(routing: Routing, entry: Repository, matches: tuple[Match, ...]) -> dict[str, Any]:
+def _view(
+    routing: Routing, entry: Repository, matcher: Matcher, about: dict[str, Any]
+) -> dict[str, Any]:
+    matched = matcher.result()
     return {
         "repository": entry.name,
         "ref": entry.ref,
+        **about,
+        "unmappedCount": matched.unmapped_count,
+        "unmapped": list(matched.unmapped),
         "layers": [
             {
                 "name": match.layer,
@@ -95,6 +128,6 @@ def _view(routing: Routing, entry: Repository, matches: tuple[Match, ...]) -> di
                 "pattern": match.pattern,
                 "receivers": list(routing.layers[match.layer].receivers),
             }
-            for match in matches
+            for match in matcher.explain()
         ],
     }

@@ -9,7 +9,7 @@ import click
 
 from router.core.errors import OperatorError, SettingsInvalid
 from router.core.providers.table import PROVIDERS
-from router.remote.git import read_push
+from router.remote.git.pushes import read_push
 from router.remote.sender import send_delivery
 from router.remote.system import SystemClock
 

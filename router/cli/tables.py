@@ -1,10 +1,10 @@
-"""Tables for people; JSON is for programs."""
+"""Output: tables for people, JSON for programs, and workflow commands for GitHub Actions."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -27,15 +27,53 @@ OUTPUT_OPTION = click.option(
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
     """Print rows under bold headings; as wide as they need when nobody looks at a terminal."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
+    heading = Text(printable(title)) if title else None
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=heading, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, soft_wrap=False).print(table)
 
 
 def print_json(value: Any) -> None:
-    """Print indented ASCII JSON."""
+    """Print indented ASCII JSON; bytes of a name that are no text stand there as surrogates."""
     click.echo(json.dumps(value, indent=2))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def printable(text: str) -> str:
+    """*text* on one line and without control characters, whatever bytes a name in it has."""
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that was no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def workflow_command(
+    kind: Literal["error", "warning", "notice"], message: str, **properties: str | int
+) -> str:
+    """One line that GitHub Actions shows at a place of a file.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+    """
+    placed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    return f"::{kind} {placed}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

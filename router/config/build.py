@@ -6,13 +6,16 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
-from router.config.fields import full_ref
+from router.config.fields import duration_seconds, full_ref
+from router.config.git_rules import split_user
 from router.config.receivers import OIDC, ReceiverUse, receiver_uses, reference
+from router.config.resolve import read_git_secrets
 from router.config.tree import Node, child, items
 from router.core.match import LayerIndex
 from router.core.routing import (
     BasicAuth,
     Cluster,
+    GitAccess,
     HeaderAuth,
     Hook,
     Layer,
@@ -28,7 +31,14 @@ from router.core.routing import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from router.config.file import AuthForm, ClusterForm, HookForm, RepositoryForm, RoutingFile
+    from router.config.file import (
+        AuthForm,
+        ClusterForm,
+        GitForm,
+        HookForm,
+        RepositoryForm,
+        RoutingFile,
+    )
     from router.config.resolve import Secrets
     from router.core.routing import HookAuth
 
@@ -44,11 +54,12 @@ def build_routing(file: RoutingFile, root: Node, secrets: Secrets, *, digest: st
     for use in uses:
         keys[use.layer] = (*keys.get(use.layer, ()), use.key)
     hooks = zip(file.hooks, items(root, "hooks"), strict=True)
+    entries = zip(file.repositories, items(root, "repositories"), strict=True)
     return Routing(
         digest=digest,
         hooks={hook.name: _hook(hook, node, secrets) for hook, node in hooks},
         clusters={cluster.name: _cluster(cluster, secrets) for cluster in file.clusters},
-        repositories=tuple(_repository(entry, keys) for entry in file.repositories),
+        repositories=tuple(_repository(entry, node, keys, secrets) for entry, node in entries),
         receivers={use.key: _receiver(use, secrets) for use in uses},
     )
 
@@ -91,7 +102,9 @@ def _cluster(cluster: ClusterForm, secrets: Secrets) -> Cluster:
     )
 
 
-def _repository(entry: RepositoryForm, keys: Mapping[str, tuple[str, ...]]) -> Repository:
+def _repository(
+    entry: RepositoryForm, node: Node, keys: Mapping[str, tuple[str, ...]], secrets: Secrets
+) -> Repository:
     layers = tuple(
         Layer(
             name=layer.name,
@@ -113,6 +126,23 @@ def _repository(entry: RepositoryForm, keys: Mapping[str, tuple[str, ...]]) -> R
         index=LayerIndex((layer.name, layer.patterns) for layer in layers),
         force_pushes=entry.force_pushes,
         unmapped=entry.unmapped,
+        git=None if entry.git is None else _access(entry.url, entry.git, node, secrets),
+    )
+
+
+def _access(default_url: str, git: GitForm, entry: Node, secrets: Secrets) -> GitAccess:
+    """A credential that is missing is left out: the host refuses, and the payload's rules apply."""
+    url, user = split_user(git.url or default_url)
+    found = read_git_secrets(child(entry, "git"), secrets)
+    return GitAccess(
+        url=url,
+        username=git.username if user is None or "username" in git.model_fields_set else user,
+        token=found.token,
+        ssh_key=found.ssh_key,
+        known_hosts=found.known_hosts,
+        ca=found.ca,
+        sweep_interval_seconds=duration_seconds(git.sweep_interval),
+        visible_timeout_seconds=duration_seconds(git.visible_timeout),
     )
 
 

@@ -7,8 +7,8 @@ name ("`ref` …"). It repeats neither URLs nor anything else that may hold a se
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -34,8 +34,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _WILDCARD = re.compile(r"\*|\?|\[!?[^\]/]+\]")
-_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?[^@/:\s]+:(?!//)\S+\Z")
+_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?[^@/:\s]+:(?!//|:)\S+\Z")
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
+
+RepositoryTransport: TypeAlias = Literal["https", "http", "ssh", "git", "file"]
+"""How git would reach a repository."""
 
 
 def is_file_path(path: str) -> bool:
@@ -60,6 +63,22 @@ def duration_seconds(text: str) -> int:
     return total
 
 
+def transport(url: str) -> RepositoryTransport | None:
+    """How git would reach *url*; None for what is no URL of a repository."""
+    try:
+        _check_repository_url(url)
+    except ValueError:
+        return None
+    if "://" in url:
+        return cast("RepositoryTransport", urlsplit(url).scheme)
+    return "file" if url.startswith("/") else "ssh"
+
+
+def is_username(text: str) -> bool:
+    """Whether *text* can be sent as a user name."""
+    return bool(text) and re.search(r"[:\x00-\x1f\x7f]", text) is None
+
+
 def full_ref(text: str) -> str:
     """The full name of a ref that may be written as a bare branch name."""
     return text if text.startswith("refs/") else f"refs/heads/{text}"
@@ -80,13 +99,10 @@ def _check_duration(text: str) -> str:
 
 def _check_provider(text: str) -> str:
     if text not in KNOWN_PROVIDERS:
-        raise ValueError(f"{shown(text)} is not a provider{_provider_hint(text)}")
+        hint = did_you_mean(text.lower(), KNOWN_PROVIDERS)
+        known = f"; known are {', '.join(KNOWN_PROVIDERS)}"
+        raise ValueError(f"{shown(text)} is not a provider{hint or known}")
     return text
-
-
-def _provider_hint(text: str) -> str:
-    known = ", ".join(KNOWN_PROVIDERS)
-    return did_you_mean(text.lower(), KNOWN_PROVIDERS) or f"; known are {known}"
 
 
 def _check_ref(text: str) -> str:
@@ -125,11 +141,12 @@ def _split(text: str) -> SplitResult:
 
 def _check_repository_url(text: str) -> str:
     parts = _split(text)
+    _check_option(text)
     if "://" not in text:
         if not text.startswith("/") and _SCP_LIKE.match(text) is None:
             raise ValueError("must be an https or ssh URL, user@host:path, or an absolute path")
         return text
-    if parts.scheme not in {"https", "http", "ssh", "git", "file"}:
+    if parts.scheme not in get_args(RepositoryTransport):
         raise ValueError("must start with https://, http://, ssh://, git:// or file://")
     if parts.password is not None:
         raise ValueError("must not hold a password; the URL is shown and stored")
@@ -138,6 +155,13 @@ def _check_repository_url(text: str) -> str:
     if not parts.path.strip("/") or not (parts.hostname or parts.scheme == "file"):
         raise ValueError("must name a host and the path of a repository")
     return text
+
+
+def _check_option(text: str) -> None:
+    """Neither git nor ssh may take a host for an option (CVE-2017-1000117)."""
+    rest = unquote(text.partition("://")[2] or text)
+    if any(part.startswith("-") for part in rest.partition("/")[0].split("@")):
+        raise ValueError("must not have a user name or host that starts with a hyphen")
 
 
 def _check_http_url(text: str) -> str:
@@ -205,7 +229,7 @@ def _check_header(text: str) -> str:
 
 
 def _check_username(text: str) -> str:
-    if not text or ":" in text or re.search(r"[\x00-\x1f\x7f]", text):
+    if not is_username(text):
         raise ValueError("must not be empty or hold a colon or control characters")
     return text
 

@@ -137,16 +137,30 @@ class ClusterForm(Form):
 
 
 class GitForm(Form):
-    """How the router reads the repository itself. Not served by this version."""
+    """How the router reads the repository itself: git mode."""
 
-    url: RepositoryUrl | None = Field(default=None, description="Default: the entry's url.")
+    url: RepositoryUrl | None = Field(
+        default=None,
+        description="Where to fetch from: https, ssh or a local repository. Default: the entry's "
+        "url.",
+    )
     username: Username = Field(default="git", description="User name that goes with the token.")
-    token: SecretRef | None = Field(default=None, description="Token to read the repository.")
-    ssh_key: FileRef | None = Field(default=None, description="Private key, instead of a token.")
-    known_hosts: FileRef | None = Field(default=None, description="Host keys to trust with ssh.")
-    ca: FileRef | None = Field(default=None, description="PEM file to trust with https.")
+    token: SecretRef | None = Field(
+        default=None, description="Token or password to read the repository over https."
+    )
+    ssh_key: FileRef | None = Field(
+        default=None, description="Private key to read the repository over ssh; no passphrase."
+    )
+    known_hosts: FileRef | None = Field(
+        default=None, description="The host's keys, as in a known_hosts file; required with ssh."
+    )
+    ca: FileRef | None = Field(
+        default=None,
+        description="PEM file with the certificates to trust with https, instead of the system's.",
+    )
     sweep_interval: Duration = Field(
-        default="5m", description="How often to look for pushes whose webhook was lost."
+        default="5m",
+        description="How often to look for pushes whose webhook was lost; at least 10s.",
     )
     visible_timeout: Duration = Field(
         default="60s", description="How long to wait for a pushed commit to become visible."
@@ -206,12 +220,15 @@ class RepositoryForm(Form):
     )
     ref: Ref = Field(description="A branch name or a full ref; `*`, `?` and `[…]` are wildcards.")
     git: GitForm | None = Field(
-        default=None, description="Read changes from Git itself. Not served by this version."
+        default=None,
+        description="Git mode (recommended): compare the pushed commits themselves, instead of "
+        "trusting what the payload lists.",
     )
     force_pushes: Literal["possible", "impossible"] = Field(
         default="possible",
         description="impossible states that the branch is protected against them, which lets "
-        "the file lists of GitLab, Gitea and Forgejo be trusted.",
+        "the file lists of GitLab, Gitea and Forgejo be trusted. In git mode it only matters "
+        "while the repository cannot be read.",
     )
     unmapped: Literal["ignore", "all"] = Field(
         default="ignore", description="What a changed file that no layer owns asks for."

@@ -12,6 +12,7 @@ from router.config.build import build_routing
 from router.config.compose import MAX_FILE_BYTES, START, Mark, compose
 from router.config.names import check_names
 from router.config.notices import add_notices
+from router.config.places import find_places
 from router.config.receivers import check_receivers, receiver_uses
 from router.config.report import Report
 from router.config.resolve import SecretPolicy, Secrets, check_secrets
@@ -22,18 +23,24 @@ from router.config.structure import validate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from router.config.places import Places
+    from router.config.tree import Node
     from router.core.model import Problem
     from router.core.routing import Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What came of checking a routing file; *routing* is None exactly when there are problems."""
+    """What came of checking a routing file.
+
+    *routing* and *places* are None exactly when there are problems.
+    """
 
     problems: tuple[Problem, ...]
     """Every error, in file order."""
     warnings: tuple[Problem, ...]
     routing: Routing | None
+    places: Places | None = None
 
 
 def check_text(
@@ -71,12 +78,14 @@ def check_with(
 ) -> Checked:
     """Like check_text, with a reader that remembers which files were asked for."""
     report = Report(file_name)
-    routing = _check(text, report, Secrets(reader, report, policy=secrets))
-    return Checked(
-        problems=report.problems,
-        warnings=report.warnings,
-        routing=None if report.problems else routing,
-    )
+    root = compose(text, report)
+    routing = None
+    if root is not None:
+        digest = sha256(text.encode()).hexdigest()
+        routing = _check(root, report, Secrets(reader, report, policy=secrets), digest=digest)
+    if root is None or report.problems:
+        return Checked(problems=report.problems, warnings=report.warnings, routing=None)
+    return Checked(problems=(), warnings=report.warnings, routing=routing, places=find_places(root))
 
 
 def read_text(path: Path, report: Report) -> str | None:
@@ -101,10 +110,7 @@ def _decode(content: bytes, report: Report) -> str | None:
     return None
 
 
-def _check(text: str, report: Report, secrets: Secrets) -> Routing | None:
-    root = compose(text, report)
-    if root is None:
-        return None
+def _check(root: Node, report: Report, secrets: Secrets, *, digest: str) -> Routing | None:
     file = validate(root, report)
     check_names(root, report)
     check_rules(root, report)
@@ -113,5 +119,4 @@ def _check(text: str, report: Report, secrets: Secrets) -> Routing | None:
     add_notices(root, report)
     if file is None or report.problems:
         return None
-    digest = sha256(text.encode()).hexdigest()
     return build_routing(file, root, secrets, digest=digest)

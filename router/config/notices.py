@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from router.config.report import Report
 
 _NOT_SERVED = {
-    "git": "git mode is not in this version: the rules for payloads are used instead",
     "events": "events are not served by this version: no layer is confirmed",
     "dependsOn": "`dependsOn` does not order calls yet",
     "build": "`build` is not served by this version: only `paths` count",
@@ -29,7 +28,6 @@ def add_notices(root: Node, report: Report) -> None:
     for cluster in items(root, "clusters"):
         _notice_tls(cluster, report)
     layers = tuple(layers_of(root))
-    _notice_first("git", items(root, "repositories"), report)
     _notice_first("events", items(root, "clusters"), report)
     _notice_first("dependsOn", layers, report)
     _notice_first("build", layers, report)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.config.fields import full_ref
-from router.config.file import AuthForm, GitForm, HookForm, LayerForm, RepositoryForm, RoutingFile
+from router.config.file import AuthForm, HookForm, LayerForm, RepositoryForm, RoutingFile
 from router.config.form import SecretRef, TokenRef
+from router.config.git_rules import check_git
 from router.config.outline import keys_of, walk
-from router.config.tree import MappingNode, Node, ScalarNode, child, items, key_node, shown, text
+from router.config.tree import MappingNode, Node, ScalarNode, items, key_node, shown, text
 from router.core.patterns import pattern_problems
 from router.core.routing import normalize_url
 
@@ -81,16 +82,6 @@ def _check_reference(node: MappingNode, report: Report) -> None:
         report.error(node, "a secret must have exactly one of file and env")
 
 
-def _check_git(node: MappingNode, report: Report) -> None:
-    if {"token", "sshKey"} <= node.entries.keys():
-        later = max(("token", "sshKey"), key=lambda key: _position(key_node(node, key)))
-        report.error(key_node(node, later), "`git` must not have both a token and an sshKey")
-
-
-def _position(node: Node) -> tuple[int, int]:
-    return node.line, node.column
-
-
 def _check_layer(node: MappingNode, report: Report) -> None:
     paths = items(node, "paths")
     # What is no text is reported elsewhere; "." keeps its position and says nothing.
@@ -99,21 +90,12 @@ def _check_layer(node: MappingNode, report: Report) -> None:
         report.error(paths[position], f"{shown(patterns[position])}: {message}")
 
 
-def _check_repository(node: MappingNode, report: Report) -> None:
-    url = text(node, "url")
-    scheme = (text(node, "git", "url") or url or "").partition("://")[0]
-    key = child(node, "git", "sshKey")
-    if key is not None and scheme in {"https", "http"}:
-        report.error(key_node(child(node, "git") or node, "sshKey"), "an sshKey needs an ssh URL")
-
-
 _RULES: dict[type[Form], Callable[[MappingNode, Report], None]] = {
     RoutingFile: _check_root,
     HookForm: _check_hook,
     AuthForm: _check_auth,
     SecretRef: _check_reference,
     TokenRef: _check_reference,
-    RepositoryForm: _check_repository,
-    GitForm: _check_git,
+    RepositoryForm: check_git,
     LayerForm: _check_layer,
 }

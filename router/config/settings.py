@@ -63,6 +63,8 @@ class Settings(BaseSettings):
 
     config: Path = Path("./router.yaml")
     database_url: Annotated[str, BeforeValidator(_database_url)] = "sqlite:///./flux-router.db"
+    data_dir: Path = Path("./flux-router-data")
+    """Where the clones of Git repositories are; what is in it can be made again."""
     public_bind: Annotated[Bind, BeforeValidator(_bind)] = Bind("0.0.0.0", 8080)  # noqa: S104 - the public side is for an Ingress
     admin_bind: Annotated[Bind, BeforeValidator(_bind)] = Bind("127.0.0.1", 9090)
     admin_token_file: Path | None = None
@@ -73,6 +75,12 @@ class Settings(BaseSettings):
     cluster_concurrency: int = Field(default=32, ge=1, le=10_000)
     call_deadline_seconds: float = Field(default=15, gt=0, le=300, allow_inf_nan=False)
     """How long one call of a receiver may take."""
+    git_concurrency: int = Field(default=16, ge=1, le=1000)
+    """How many git processes may run at once."""
+    git_deadline_seconds: float = Field(default=120, gt=0, le=3600, allow_inf_nan=False)
+    """How long one git command may take."""
+    clone_limit_mib: int = Field(default=2048, ge=1, le=1024 * 1024)
+    """How much of the disk one clone may take, in MiB."""
     stop_deadline_seconds: float = Field(default=15, ge=0, le=3600, allow_inf_nan=False)
     """How long calls in flight get to end when the service stops."""
     reload_interval_seconds: float = Field(default=2, ge=0.1, le=3600, allow_inf_nan=False)

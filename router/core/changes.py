@@ -1,8 +1,9 @@
 """What a push changed, as far as its payload proves it, and what becomes of the ref's cursor.
 
-Payload mode: the file lists of a push count only where the provider's rules make them complete and
-the push starts at the commit last planned. In every other case the changed paths are unknown, and
-the reason names the setting or mode that would make them known.
+The file lists of a push count only where the provider's rules make them complete and the push
+starts at the commit last planned. In every other case the changed paths are unknown, and the reason
+names the setting or mode that would make them known. Git mode compares trees instead, and comes
+back to these rules only where it cannot.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.core.model import RefState
     from router.core.push import Commit, RefUpdate
 
@@ -71,6 +74,28 @@ def changes_since(
         "the push does not start at the commit last planned: another one was lost or is still to"
         f" come; {GIT_WOULD_KNOW}"
     )
+
+
+def fallback_changes(
+    cursor: Commit | None,
+    updates: Sequence[RefUpdate],
+    *,
+    why: str,
+    force_pushes: Literal["possible", "impossible"],
+) -> ExactPaths | UnknownPaths:
+    """What *updates* changed where git could not tell, and *why* it could not.
+
+    Their own lists count if each proves what changed, the first one starts at the *cursor*, and
+    each other one where the one before it ended.
+    """
+    here, paths = cursor, list[str]()
+    for update in updates:
+        listed = listed_changes(update, force_pushes=force_pushes)
+        if here != update.before or isinstance(listed, UnknownPaths):
+            return UnknownPaths(why)
+        here = update.after
+        paths += listed.paths
+    return ExactPaths(tuple(dict.fromkeys(paths))) if updates else UnknownPaths(why)
 
 
 def next_cursor(state: RefState, update: RefUpdate) -> Commit | None:

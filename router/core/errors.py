@@ -13,8 +13,10 @@ RouterError
 │   └── UnsupportedMedia     415
 ├── Unavailable              nobody's fault: try again later (503)
 │   ├── StoreUnavailable     nothing was saved
+│   ├── GitUnavailable       a repository could not be read
 │   └── Overloaded           more bodies in flight than the limit
-└── StaleGeneration          the plan was made under a routing file that is no longer in force
+├── StaleGeneration          the plan was made under a routing file that is no longer in force
+└── StaleCursor              the plan was made against a commit that is no longer the cursor
 
 A message never holds a secret, a receiver's path, or bytes of a body.
 """
@@ -109,10 +111,20 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class GitUnavailable(Unavailable):
+    """A repository could not be read; the message says why, without secrets."""
+
+    code = "git_unavailable"
+
+
 class Overloaded(Unavailable):
     """More bodies are in flight than the limit allows."""
 
     code = "overloaded"
+
+
+class StaleCursor(RouterError):
+    """The plan was made against a commit that is no longer the ref's cursor; plan again."""
 
 
 class StaleGeneration(RouterError):

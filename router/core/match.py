@@ -54,6 +54,10 @@ class LayerIndex:
         """A layer's pattern as the operator wrote it."""
         return self._patterns[layer][position]
 
+    def patterns(self, layer: int) -> tuple[str, ...]:
+        """All patterns of the layer with that number."""
+        return self._patterns[layer]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LayerIndex):
             return NotImplemented
@@ -133,11 +137,11 @@ class Matcher:
             winners = rule.layers & waiting
             waiting ^= winners
             if rule.is_exclusion:
-                for layer in _numbers(winners):
+                for layer in layer_numbers(winners):
                     self._excluded.setdefault(layer, (path, rule.position))
             else:
                 self._undecided ^= winners
-                for layer in _numbers(winners):
+                for layer in layer_numbers(winners):
                     self._included[layer] = (path, rule.position)
         return owners != 0
 
@@ -225,7 +229,8 @@ def _match_all(index: LayerIndex, changes: UnknownPaths) -> tuple[Match, ...]:
     return tuple(Match(layer=layer, is_affected=True, reason=reason) for layer in index.layers)
 
 
-def _numbers(layers: LayerBits) -> Iterator[int]:
+def layer_numbers(layers: LayerBits) -> Iterator[int]:
+    """The numbers of the layers in a set, rising."""
     while layers:
         lowest = layers & -layers
         yield lowest.bit_length() - 1

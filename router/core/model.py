@@ -13,16 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from router.core.push import Commit
+    from router.core.push import Commit, RefUpdate
 
 
-Origin: TypeAlias = Literal["webhook", "adoption", "replay", "notify"]
-"""What made a delivery: a provider's POST, a changed layer definition, or an operator."""
+Origin: TypeAlias = Literal[
+    "webhook",  # a provider's POST
+    "sweep",  # a look at the Git host that found a tip no delivery told of
+    "adoption",  # a ref or a layer's definition that is new
+    "replay",  # an operator
+    "notify",  # an operator
+]
 
-DeliveryStatus: TypeAlias = Literal["routed", "accepted", "ignored"]
+DeliveryStatus: TypeAlias = Literal[
+    "routed",  # planned: its layers are wanted
+    "accepted",  # git mode: to be planned once the Git host was asked
+    "ignored",  # nothing in it concerns us
+    "not_visible",  # git mode: the host never showed its commit
+]
 
-Knowledge: TypeAlias = Literal["exact", "unknown", "requested"]
-"""exact: the changed paths are known. unknown: every layer. requested: someone asked for it."""
+Knowledge: TypeAlias = Literal[
+    "exact",  # git mode: two trees were compared
+    "payload",  # the push's own file lists, where they are complete
+    "unknown",  # every layer
+    "requested",  # someone asked for it
+]
 
 Outcome: TypeAlias = Literal[
     "notified",  # answered 200
@@ -34,6 +48,9 @@ Outcome: TypeAlias = Literal[
 ]
 
 ReceiverState: TypeAlias = Literal["idle", "held", "due", "calling", "retrying", "stuck"]
+
+MAX_KEPT_PATHS = 10_000
+"""Changed paths kept of an update or a plan; matching sees all of them."""
 
 STUCK_AFTER_FAILURES = 10
 """Failures in a row after which a receiver is called stuck: about ten minutes of backoff."""
@@ -104,6 +121,10 @@ class Plan:
     """What the ref's cursor becomes; only read for a plan of a tracked ref."""
     unmapped_count: int = 0
     """Changed paths that no layer owns."""
+    path_count: int = 0
+    """Changed paths; 0 where they are not known."""
+    paths: tuple[str, ...] = ()
+    """Git mode: the first MAX_KEPT_PATHS changed paths. Else the delivery's updates have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,22 +145,27 @@ class RefState:
     was_planned: bool = False
     is_tip_known: bool = False
     """The update's *after* was a before or after on this ref already."""
+    tips: Mapping[str, Commit] = field(default_factory=dict)
+    """A wildcard in git mode: the tips seen last, by full ref name; told by Store.ref_state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A plan to be made inside the saving transaction, when the ref's state is certain.
 
-    *decide* is pure and quick, and may be called more than once; all slow work is done before.
+    *decide* is pure and quick, and may be called more than once; all slow work is done before. It
+    may raise StaleCursor: then nothing is saved.
     """
 
     decide: Callable[[RefState], Plan | None]
     """None plans nothing: the commits are only remembered as seen on the tracked ref."""
     tracked: TrackedRef | None = None
-    """None for plans that no ref asked for (adoption, replay, notify): they move no cursor."""
+    """The ref whose state is told. A plan without a ref moves no cursor and takes no number."""
     before: Commit | None = None
     """The update's own before and after: commits the ref is known to have had."""
     after: Commit | None = None
+    tips: Mapping[str, Commit] = field(default_factory=dict)
+    """A wildcard in git mode: the tips to remember as seen on the tracked ref."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +180,12 @@ class UpdateRecord:
     """The entry of the routing file that tracks it; None when none does."""
     status: DeliveryStatus
     reason: str
-    """Why it was ignored; empty when it was routed: the plan holds the reason then."""
+    """Why it was ignored, or closed without a plan of its own; empty when a plan tells."""
     paths: tuple[str, ...] = ()
     is_truncated: bool = False
     """More paths were named than are kept."""
+    incomplete: str | None = None
+    """Why the push's lists do not prove what changed (a sentence), or None where they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +220,41 @@ class Saved:
     delivery: Delivery
     plans: tuple[SavedPlan, ...]
     is_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One update of an accepted delivery that is still to be planned."""
+
+    delivery: str
+    received_at: datetime
+    update: RefUpdate
+    """As the push told it, with the paths that were kept; *incomplete* tells if some were not."""
+    is_followed: bool
+    """Another push of this ref starts at its *after*: the ref has moved on from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What becomes of the waiting updates that a delivery has for one ref of a repository."""
+
+    delivery: str
+    ref: str
+    status: DeliveryStatus
+    """Never "accepted"."""
+    reason: str = ""
+    """Empty when a plan tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a look at a Git host leads to; saved whole or not at all."""
+
+    repository: str
+    intents: tuple[Intent, ...] = ()
+    delivery: Delivery | None = None
+    """A new delivery for the plans; without one they belong to the first of *closings*."""
+    closings: tuple[Closing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

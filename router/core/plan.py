@@ -1,24 +1,26 @@
-"""From what changed to what is wanted: the plans of a push, an adoption, a replay, a request."""
+"""From what changed to what is wanted: plans of a push, a tip, an adoption, a replay, a request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core.changes import UnknownPaths, changes_since, next_cursor
+from router.core.changes import ExactPaths, UnknownPaths, changes_since, next_cursor
+from router.core.errors import StaleCursor
 from router.core.match import match_layers
-from router.core.model import Intent, Match, Plan, TrackedRef, Want
+from router.core.model import MAX_KEPT_PATHS, Intent, Match, Plan, TrackedRef, Want
 from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from router.core.changes import ExactPaths
     from router.core.match import Matched
-    from router.core.model import RefState, SavedPlan
-    from router.core.push import RefUpdate
+    from router.core.model import Knowledge, RefState, SavedPlan
+    from router.core.push import Commit, RefUpdate
     from router.core.routing import Repository, Routing
 
 ADOPTED = "adopted: the layer's definition is new or has changed"
+ADOPTED_REF = "adopted: no commit of this ref was planned before"
+PAYLOAD = "the file lists are complete"
 
 
 def plan_update(
@@ -38,8 +40,8 @@ def plan_update(
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
             repository=entry.name,
-            knowledge="unknown" if isinstance(changes, UnknownPaths) else "exact",
-            reason=describe_changes(changes, found),
+            knowledge="unknown" if isinstance(changes, UnknownPaths) else "payload",
+            reason=describe_changes(PAYLOAD, changes, found),
             matches=found.matches,
             wants=plan_wants(routing, affected_layers(found.matches)),
             ref=update.ref,
@@ -47,6 +49,7 @@ def plan_update(
             before=state.cursor,
             cursor=next_cursor(state, update),
             unmapped_count=found.unmapped_count,
+            path_count=len(changes.paths) if isinstance(changes, ExactPaths) else 0,
         )
 
     return Intent(
@@ -55,6 +58,51 @@ def plan_update(
         before=update.before,
         after=update.after,
     )
+
+
+def plan_tip(
+    routing: Routing,
+    entry: Repository,
+    *,
+    ref: str,
+    tip: Commit | None,
+    cursor: Commit | None,
+    changes: ExactPaths | UnknownPaths,
+    matched: Matched,
+    knowledge: Knowledge,
+    how: str,
+    tips: Mapping[str, Commit] | None = None,
+    is_tip_read: bool = True,
+) -> Intent:
+    """The plan of a tip in git mode, made against the commit at the *cursor*.
+
+    *how* says how the changed paths are known. The cursor becomes the *tip* where that was read
+    from the Git host; a tip that only a push told of leaves the cursor where it is. *tips* are
+    those of a wildcard to remember as seen.
+    The intent raises StaleCursor when the cursor is another one by then.
+    """
+    paths = changes.paths if isinstance(changes, ExactPaths) else ()
+    plan = Plan(
+        repository=entry.name,
+        knowledge=knowledge,
+        reason=describe_changes(how, changes, matched),
+        matches=matched.matches,
+        wants=plan_wants(routing, affected_layers(matched.matches)),
+        ref=ref,
+        commit=tip,
+        before=cursor,
+        cursor=tip if is_tip_read else cursor,
+        unmapped_count=matched.unmapped_count,
+        path_count=len(paths),
+        paths=paths[:MAX_KEPT_PATHS] if is_tip_read else (),
+    )
+
+    def decide(state: RefState) -> Plan:
+        if state.cursor != cursor:
+            raise StaleCursor(f"the cursor of {entry.name} has moved")
+        return plan
+
+    return Intent(decide=decide, tracked=tracked_ref(entry), after=tip, tips=tips or {})
 
 
 def remember_update(entry: Repository, update: RefUpdate) -> Intent:
@@ -72,12 +120,12 @@ def tracked_ref(entry: Repository) -> TrackedRef:
     return TrackedRef(repository=entry.name, url=normalize_url(entry.url), ref=entry.ref)
 
 
-def describe_changes(changes: ExactPaths | UnknownPaths, matched: Matched) -> str:
-    """One sentence on what the file lists proved, or why they do not."""
+def describe_changes(how: str, changes: ExactPaths | UnknownPaths, matched: Matched) -> str:
+    """One sentence on *how* the changed paths are known, or why they are not."""
     if isinstance(changes, UnknownPaths):
         return changes.reason
     count = len(changes.paths)
-    text = f"the file lists are complete: {count} changed path{'' if count == 1 else 's'}"
+    text = f"{how}: {count} changed path{'' if count == 1 else 's'}"
     if matched.unmapped_count:
         text += f", {matched.unmapped_count} of no layer (e.g. {matched.unmapped[0]!r})"
     return text
@@ -104,14 +152,30 @@ def plan_wants(routing: Routing, layers: Iterable[str]) -> tuple[Want, ...]:
     )
 
 
-def plan_adoption(routing: Routing, names: Collection[str]) -> tuple[Plan, ...]:
-    """One plan for each repository with layers among *names*; every one of these is wanted once."""
-    plans = []
+def plan_adoption(routing: Routing, names: Collection[str]) -> tuple[Intent, ...]:
+    """One intent for each repository with layers among *names*; these are wanted once.
+
+    In git mode a ref that was never planned plans nothing here: it is adopted by the first look at
+    its Git host, together with the commit that the next one is compared with.
+    """
+    intents = []
     for entry in routing.repositories:
         layers = [layer.name for layer in entry.layers if layer.name in names]
         if layers:
-            plans.append(_plan_request(routing, entry.name, layers, ADOPTED))
-    return tuple(plans)
+            plan = _plan_request(routing, entry.name, layers, ADOPTED)
+            intents.append(_adopt_known(entry, plan) if entry.git else intend(plan))
+    return tuple(intents)
+
+
+def _adopt_known(entry: Repository, plan: Plan) -> Intent:
+    return Intent(
+        decide=lambda state: plan if state.was_planned else None, tracked=tracked_ref(entry)
+    )
+
+
+def intend(plan: Plan) -> Intent:
+    """A plan that holds whatever the state of any ref."""
+    return Intent(decide=lambda _state: plan)
 
 
 def plan_notify(routing: Routing, layer: str) -> Plan:

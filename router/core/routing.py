@@ -107,6 +107,25 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GitAccess:
+    """How an entry's repository is read with git."""
+
+    url: str
+    """https, ssh (also user@host:path) or file (also an absolute path); holds no secret."""
+    username: str = "git"
+    """Goes with the token."""
+    token: Secret | None = None
+    ssh_key: Secret | None = None
+    """A private key, as its file holds it."""
+    known_hosts: Secret | None = None
+    """Host keys to trust with ssh, as their file holds them."""
+    ca: Secret | None = None
+    """PEM certificates to trust with https, instead of the system's."""
+    sweep_interval_seconds: float = 300.0
+    visible_timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """One entry under `repositories`: a ref of a Git repository and the layers it feeds."""
 
@@ -119,10 +138,17 @@ class Repository:
     index: LayerIndex = field(repr=False)
     force_pushes: Literal["possible", "impossible"] = "possible"
     unmapped: Unmapped = "ignore"
+    git: GitAccess | None = None
+    """Git mode: how its changes are read; None for payload mode."""
     _ref_regex: Regex[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ref_regex", compile_regex(translate(self.ref)))
+        object.__setattr__(self, "_ref_regex", compile_ref(self.ref))
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the entry follows several refs, with one cursor."""
+        return any(character in self.ref for character in "*?[")
 
     def tracks(self, ref: str) -> bool:
         """Whether this entry follows *ref* (a full name; the whole name must match)."""
@@ -141,6 +167,7 @@ class Routing:
     generation: int = 0
     """The number the store gave it; 0 until it is in force."""
     layers: Mapping[str, Layer] = field(init=False, repr=False)
+    _by_name: Mapping[str, Repository] = field(init=False, repr=False, compare=False)
     _by_url: Mapping[tuple[str, str], tuple[Repository, ...]] = field(
         init=False, repr=False, compare=False
     )
@@ -156,6 +183,12 @@ class Routing:
         object.__setattr__(self, "_by_url", by_url)
         order = {entry.name: number for number, entry in enumerate(self.repositories)}
         object.__setattr__(self, "_order", order)
+        by_name = {entry.name: entry for entry in self.repositories}
+        object.__setattr__(self, "_by_name", by_name)
+
+    def entry(self, name: str) -> Repository | None:
+        """The entry of that name; None when the file has none."""
+        return self._by_name.get(name)
 
     def entries(self, hook: str, urls: Iterable[str]) -> tuple[Repository, ...]:
         """The entries of *hook* whose URL is one of *urls*, in file order."""
@@ -167,6 +200,14 @@ class Routing:
         """Whether a suspension keeps *layer* from having *receiver* called."""
         cluster = self.clusters[self.receivers[receiver].cluster]
         return cluster.is_suspended or self.layers[layer].is_suspended
+
+
+def compile_ref(ref: str) -> Regex[str]:
+    """What matches the full names that *ref*, a full name or a wildcard, stands for.
+
+    `*` and `?` also stand for slashes.
+    """
+    return compile_regex(translate(ref))
 
 
 @lru_cache(maxsize=1024)

@@ -44,6 +44,10 @@ GIT_ENVIRONMENT = {
 }
 
 
+LOST = "DEMO_WEBHOOK_IS_LOST"
+"""The environment variable that keeps the host's hook from sending a webhook."""
+
+
 class GitFailed(Exception):
     """A git command of the demo failed."""
 
@@ -68,7 +72,7 @@ class Fleet:
         command += ["--repository-url", self.host.as_uri()]
         hook = self.host / "hooks" / "post-receive"
         hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n")
+        hook.write_text(f'#!/bin/sh\n[ -n "${LOST}" ] || exec {shlex.join(command)}\n')
         hook.chmod(0o755)
 
     def write(self, *files: str) -> None:
@@ -79,25 +83,42 @@ class Fleet:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"# edit {self._edits}\n")
 
-    async def push(self, message: str, *, force: bool = False) -> str:
-        """Commit everything and push it; returns what the host's hook printed."""
+    def rename(self, old: str, new: str) -> None:
+        """Move a file of the clone."""
+        (self._clone / old).rename(self._clone / new)
+
+    async def commit(self, message: str) -> None:
+        """Commit everything in the clone."""
         await self._in_clone("add", "--all")
         await self._in_clone("commit", "--quiet", "--message", message)
+
+    async def revert_last_commit(self) -> None:
+        """Commit the opposite of the newest commit."""
+        await self._in_clone("revert", "--no-edit", "HEAD")
+
+    async def push(self, message: str, *, force: bool = False, is_told: bool = True) -> str:
+        """Commit what changed and push it; returns what the host's hook printed.
+
+        Without *is_told* the host sends no webhook.
+        """
+        if message:
+            await self.commit(message)
         options = ["--force"] if force else []
-        return await self._in_clone("push", *options, "origin", "main")
+        lost = {} if is_told else {LOST: "1"}
+        return await self._in_clone("push", *options, "origin", "main", **lost)
 
     async def drop_last_commit(self) -> None:
         """Take the newest commit off the clone's branch, with its changes."""
         await self._in_clone("reset", "--quiet", "--hard", "HEAD~1")
 
-    async def _in_clone(self, *words: str) -> str:
-        return await self._git("-C", str(self._clone), *words)
+    async def _in_clone(self, *words: str, **variables: str) -> str:
+        return await self._git("-C", str(self._clone), *words, **variables)
 
-    async def _git(self, *words: str) -> str:
+    async def _git(self, *words: str, **variables: str) -> str:
         process = await asyncio.create_subprocess_exec(
             "git",
             *words,
-            env=self._environment,
+            env={**self._environment, **variables},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

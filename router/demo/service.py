@@ -57,6 +57,13 @@ def write_routing_file(folder: Path, *, repository_url: str, flux_url: str) -> P
     return file
 
 
+def add_git(routing_file: Path) -> None:
+    """Switch git mode on in the routing file; sweeps come as often as they may."""
+    ref = "    ref: main\n"
+    git = f"{ref}    git: {{sweepInterval: 10s}}\n"
+    routing_file.write_text(routing_file.read_text().replace(ref, git))
+
+
 def _flow(words: list[str]) -> str:
     return "[" + ", ".join(f'"{word}"' for word in words) + "]"
 
@@ -94,6 +101,7 @@ class Service:
             "PATH": path_variable,
             "ROUTER_CONFIG": str(routing_file),
             "ROUTER_DATABASE_URL": f"sqlite:///{folder / 'router.db'}",
+            "ROUTER_DATA_DIR": str(folder / "clones"),
             "ROUTER_PUBLIC_BIND": f"127.0.0.1:{self.public_port}",
             "ROUTER_ADMIN_BIND": f"127.0.0.1:{self._admin_port}",
             "ROUTER_LOG_FORMAT": "json",
@@ -128,6 +136,16 @@ class Service:
     async def wait_until_idle(self) -> None:
         """Wait until no receiver is due, in a call, or waiting for a retry."""
         await wait_until(self._is_idle, "receivers are still due")
+
+    async def switch_to_git(self, routing_file: Path) -> None:
+        """Add git mode to the routing file and wait until the service has asked the Git host."""
+        add_git(routing_file)
+
+        async def has_swept() -> bool:
+            metrics = (await self._admin.get("/metrics")).raise_for_status().text
+            return "flux_router_sweep_lag_seconds{" in metrics
+
+        await wait_until(has_swept, "the Git host was not asked")
 
     async def _is_idle(self) -> bool:
         layers = (await self._get("/api/v1/layers"))["layers"]

@@ -16,25 +16,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from router.demo.chapters import ALL, CHAPTERS, Chapter
 from router.demo.fleet import LAYERS, Fleet, GitFailed
 from router.demo.receivers import FluxStandIn, StandInReceiver, serve_stand_in
 from router.demo.service import Service, ServiceFailed, wait_until, write_routing_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-ALL = tuple(LAYERS)
-APPS = ("app1", "app2", "app3")
-COLUMNS = ("push", "layers expected", "receivers called", "time", "known", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """One push, and the layers whose receivers it must reach: these and no others."""
-
-    title: str
-    expected: tuple[str, ...]
-    act: Callable[[Fleet], Awaitable[object]]
+COLUMNS = ("mode", "push", "layers expected", "receivers called", "time", "known", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,49 +40,6 @@ class Result:
     @property
     def is_right(self) -> bool:
         return sorted(self.called) == sorted(self.chapter.expected)
-
-
-def edit(message: str, *files: str) -> Callable[[Fleet], Awaitable[object]]:
-    """A push that changes files."""
-
-    async def act(fleet: Fleet) -> None:
-        fleet.write(*files)
-        await fleet.push(message)
-
-    return act
-
-
-async def force(fleet: Fleet) -> None:
-    """A push that drops the newest commit and puts another in its place."""
-    await fleet.drop_last_commit()
-    fleet.write("databases/orders.yaml")
-    await fleet.push("Resize the database instead", force=True)
-
-
-CHAPTERS = (
-    Chapter(title="first push", expected=ALL, act=lambda fleet: fleet.push("Add seven layers")),
-    Chapter(
-        title="one app",
-        expected=("app1",),
-        act=edit("Scale app1", "apps/app1/kustomization.yaml"),
-    ),
-    Chapter(
-        title="the apps' shared base",
-        expected=APPS,
-        act=edit("Add a probe", "apps/base/deployment.yaml"),
-    ),
-    Chapter(
-        title="docs only",
-        expected=(),
-        act=edit("Explain", "README.md", "controllers/ingress/notes.md"),
-    ),
-    Chapter(
-        title="controllers and app1",
-        expected=("controllers", "app1"),
-        act=edit("Upgrade", "controllers/ingress.yaml", "apps/app1/kustomization.yaml"),
-    ),
-    Chapter(title="force push", expected=ALL, act=force),
-)
 
 
 async def run_story(*, keep: bool = False) -> bool:
@@ -137,6 +84,8 @@ async def _play(folder: Path, console: Console) -> list[Result]:
         )
         results = [await _start(service, stand_in)]
         for chapter in CHAPTERS:
+            if chapter.mode == "git" and results[-1].chapter.mode == "payload":
+                await service.switch_to_git(file)
             results.append(await _tell(chapter, fleet, service, stand_in))
         print_results(console, results)
         return results
@@ -169,11 +118,12 @@ async def _tell(chapter: Chapter, fleet: Fleet, service: Service, stand_in: Flux
     calls_before = len(stand_in.calls)
     await chapter.act(fleet)
 
-    async def has_arrived() -> bool:
+    async def is_planned() -> bool:
         newest = await service.newest_delivery()
-        return newest is not None and (last is None or newest["id"] != last["id"])
+        is_news = newest is not None and (last is None or newest["id"] != last["id"])
+        return is_news and newest is not None and newest["status"] != "accepted"
 
-    await wait_until(has_arrived, f"the push {chapter.title!r} did not arrive")
+    await wait_until(is_planned, f"the push {chapter.title!r} was not planned")
     await service.wait_until_idle()
     delivery = await service.newest_delivery()
     assert delivery is not None
@@ -202,6 +152,7 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
         table.add_column(column, justify="right" if column == "time" else "left")
     for result in results:
         table.add_row(
+            result.chapter.mode,
             result.chapter.title,
             name_layers(result.chapter.expected),
             name_layers(result.called),
@@ -210,7 +161,10 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
             "ok" if result.is_right else "MISMATCH",
         )
     console.print(table)
-    console.print("time: from the webhook's arrival to the last receiver's 200", highlight=False)
+    console.print(
+        "time: from the webhook's arrival (or the sweep's finding) to the last receiver's 200",
+        highlight=False,
+    )
 
 
 def name_layers(names: Sequence[str]) -> str:

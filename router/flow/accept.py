@@ -7,29 +7,22 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.changes import ExactPaths, UnknownPaths, listed_changes
+from router.core.changes import listed_changes
 from router.core.errors import StaleGeneration, StoreUnavailable
-from router.core.match import Matcher, match_layers
-from router.core.model import Delivery, UpdateRecord
+from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
 from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored, Push
 from router.core.verify import verify_auth
+from router.flow.matching import match_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from router.core.match import Matched
-    from router.core.model import Intent, Saved
+    from router.core.model import DeliveryStatus, Intent, Saved
     from router.core.push import RefUpdate
     from router.core.routing import Hook, Repository, Routing
     from router.flow.parts import Parts
-
-MAX_KEPT_PATHS = 10_000
-"""Changed paths kept with a delivery; matching sees all of them."""
-
-MATCH_SLICE_PATHS = 500
-"""Paths matched before other requests get a turn: a few milliseconds of the event loop."""
 
 UPDATES_SLICE = 50
 """Updates of one push planned before other requests get a turn."""
@@ -46,6 +39,13 @@ class Planned:
     intents: tuple[Intent, ...]
     reason: str = ""
     """Why nothing in the push concerns us; empty when something does."""
+
+    @property
+    def status(self) -> DeliveryStatus:
+        if self.reason:
+            return "ignored"
+        waits = any(record.status == "accepted" for record in self.records)
+        return "accepted" if waits else "routed"
 
 
 class Acceptor:
@@ -71,9 +71,16 @@ class Acceptor:
         self._parts.observer.delivery_saved(
             saved, duration_seconds=self._parts.clock.monotonic() - started
         )
-        if saved.plans and not saved.is_duplicate:
-            self._parts.wake()
+        if not saved.is_duplicate:
+            self._pass_on(saved)
         return saved
+
+    def _pass_on(self, saved: Saved) -> None:
+        if saved.plans:
+            self._parts.wake()
+        for record in saved.delivery.updates:
+            if record.status == "accepted" and record.repository is not None:
+                self._parts.hints.add(record.repository)
 
     def _verify(
         self, hook: Hook, headers: Mapping[str, str], body: bytes, path_token: str | None
@@ -96,7 +103,7 @@ class Acceptor:
                 id=self._parts.clock.new_id(),
                 origin="webhook",
                 received_at=self._parts.clock.now(),
-                status="ignored" if planned.reason else "routed",
+                status=planned.status,
                 reason=planned.reason,
                 hook=hook.name,
                 provider_delivery_id=parsed.delivery_id,
@@ -119,7 +126,10 @@ class Acceptor:
 
 
 async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Planned:
-    """What a push leads to: one record for each update and entry, one intent for each to plan."""
+    """What a push leads to: one record for each update and entry, one intent for each to plan.
+
+    An entry in git mode plans its updates later, when its Git host was asked.
+    """
     if isinstance(parsed, Ignored):
         return Planned(records=(), intents=(), reason=parsed.reason)
     entries = routing.entries(hook.name, parsed.repository_urls)
@@ -140,13 +150,14 @@ async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Pla
         for entry in tracking:
             reason = "the ref was deleted: nothing is left to apply" if update.is_deleted else ""
             kept.append(_record(update, entry, reason))
-            intents.append(await _plan_one(routing, entry, update))
+            if entry.git is None or update.is_deleted:
+                intents.append(await _plan_one(routing, entry, update))
     return Planned(records=tuple(kept), intents=tuple(intents), reason=_why_ignored(kept))
 
 
 def _why_ignored(records: Sequence[UpdateRecord]) -> str:
     """Why nothing in a push concerns us; empty when something does."""
-    if any(record.status == "routed" for record in records):
+    if any(record.status != "ignored" for record in records):
         return ""
     return "; ".join(dict.fromkeys(record.reason for record in records))
 
@@ -155,18 +166,7 @@ async def _plan_one(routing: Routing, entry: Repository, update: RefUpdate) -> I
     if update.is_deleted:
         return remember_update(entry, update)
     listed = listed_changes(update, force_pushes=entry.force_pushes)
-    return plan_update(routing, entry, update, listed, await _match(entry, listed))
-
-
-async def _match(entry: Repository, listed: ExactPaths | UnknownPaths) -> Matched:
-    """Match in slices, so that a push with very many paths does not hold up the others."""
-    if isinstance(listed, UnknownPaths) or len(listed.paths) <= MATCH_SLICE_PATHS:
-        return match_layers(entry.index, listed, unmapped=entry.unmapped)
-    matcher = Matcher(entry.index, unmapped=entry.unmapped)
-    for start in range(0, len(listed.paths), MATCH_SLICE_PATHS):
-        matcher.feed(listed.paths[start : start + MATCH_SLICE_PATHS])
-        await asyncio.sleep(0)
-    return matcher.result()
+    return plan_update(routing, entry, update, listed, await match_in_slices(entry, listed))
 
 
 def _record(update: RefUpdate, entry: Repository | None, reason: str) -> UpdateRecord:
@@ -176,8 +176,9 @@ def _record(update: RefUpdate, entry: Repository | None, reason: str) -> UpdateR
         after=update.after,
         forced=update.forced,
         repository=entry.name if entry else None,
-        status="ignored" if reason else "routed",
+        status="ignored" if reason else "accepted" if entry and entry.git else "routed",
         reason=reason,
         paths=() if entry is None else update.paths[:MAX_KEPT_PATHS],
         is_truncated=entry is not None and len(update.paths) > MAX_KEPT_PATHS,
+        incomplete=update.incomplete,
     )

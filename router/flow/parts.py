@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from router.flow.hints import Hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The service's one store, clock and observer, the routing in force, and dispatch's bell."""
+    """The service's one store, clock and observer, the routing in force, and the bells."""
 
     store: Store
     in_force: InForce
@@ -22,3 +24,5 @@ class Parts:
     observer: Observer
     wake: Callable[[], None]
     """Has dispatch look for due receivers now."""
+    hints: Hints = field(default_factory=Hints)
+    """Has Git hosts looked at now."""

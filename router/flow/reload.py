@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.core.errors import ConfigInvalid, StoreUnavailable
-from router.core.model import Activation, Delivery, Intent, Problem
+from router.core.model import Activation, Delivery, Problem
 from router.core.plan import ADOPTED, plan_adoption
 from router.flow.routing import InForce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from router.core.model import Plan
+    from router.core.model import Intent
     from router.core.routing import Receiver, Routing
     from router.ports import Clock, LoadedFile, Observer, ReceiverClient, RoutingSource, Store
 
@@ -142,17 +142,16 @@ class Reloader:
     def _adoptions(
         self, routing: Routing, names: Collection[str]
     ) -> Sequence[tuple[Delivery, Intent]]:
-        return [self._adoption(plan) for plan in plan_adoption(routing, names)]
+        return [(self._adoption(), intent) for intent in plan_adoption(routing, names)]
 
-    def _adoption(self, plan: Plan) -> tuple[Delivery, Intent]:
-        delivery = Delivery(
+    def _adoption(self) -> Delivery:
+        return Delivery(
             id=self._clock.new_id(),
             origin="adoption",
             received_at=self._clock.now(),
             status="routed",
             reason=ADOPTED,
         )
-        return delivery, Intent(decide=lambda _state: plan)
 
 
 def describe_activation(routing: Routing, text: str) -> Activation:

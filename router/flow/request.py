@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.errors import NotFound, StaleGeneration, StoreUnavailable
-from router.core.model import Delivery, Intent
-from router.core.plan import plan_notify, plan_replay
+from router.core.model import Delivery
+from router.core.plan import intend, plan_notify, plan_replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,11 @@ class Requests:
         if layer not in routing.layers:
             raise NotFound(f"no layer {layer!r} in the routing file")
         plan = plan_notify(routing, layer)
-        return await self._save(routing, "notify", plan.reason, [plan])
+        saved = await self._save(routing, "notify", plan.reason, [plan])
+        entry = routing.entry(plan.repository)
+        if entry is not None and entry.git is not None:
+            self._parts.hints.add(entry.name)
+        return saved
 
     async def replay(self, delivery_id: str) -> Replayed:
         """Want every layer that a delivery affected once more. Raises NotFound."""
@@ -70,7 +74,7 @@ class Requests:
             reason=reason if plans else "it affected no layer that is in the routing file",
             replay_of=replay_of,
         )
-        intents = [_intend(plan) for plan in plans]
+        intents = [intend(plan) for plan in plans]
         try:
             saved = await self._parts.store.save_delivery(
                 delivery, intents, generation=routing.generation
@@ -82,7 +86,3 @@ class Requests:
         )
         self._parts.wake()
         return saved
-
-
-def _intend(plan: Plan) -> Intent:
-    return Intent(decide=lambda _state: plan)

@@ -88,7 +88,7 @@ def _claim(connection: Connection, row: Row, now: int) -> Claim:
         wanted=row["wanted"],
         failures=row["failures"],
         asked=tuple(_asked(asker) for asker in askers),
-        wanted_since=to_instant(askers[0]["received_at"] if askers else now),
+        wanted_since=to_instant(min((asker["received_at"] for asker in askers), default=now)),
     )
 
 

@@ -12,19 +12,22 @@ from router.store.queries import SQLITE as SQL
 from router.store.rows import (
     affected_match,
     from_affected,
+    is_waiting,
     text_or_none,
     to_attempt,
     to_delivery,
     to_instant,
     to_match,
+    to_paths,
     to_text,
+    with_hints,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from sqlite3 import Connection, Row
 
-    from router.core.model import Attempt, Match
+    from router.core.model import Attempt, Delivery, Match
 
 _AFTER_THE_NEWEST = 2**63 - 1
 
@@ -60,15 +63,50 @@ def story_at(connection: Connection, position: int) -> DeliveryStory:
     return _story(connection, connection.execute(SQL["delivery_at"], (position,)).fetchone())
 
 
+def delivery_at(connection: Connection, position: int) -> Delivery:
+    """The delivery at *position*, which must exist, without what followed from it."""
+    rows = connection.execute(SQL["delivery_at"], (position,)).fetchall()
+    return deliveries_of(connection, rows)[position]
+
+
+def deliveries_of(connection: Connection, rows: Sequence[Row]) -> Mapping[int, Delivery]:
+    """Position → delivery as it stands now, of rows of `deliveries`.
+
+    Costs a statement only where an update had to wait to be planned.
+    """
+    found = {row["position"]: to_delivery(row) for row in rows}
+    hinted = [
+        position
+        for position, delivery in found.items()
+        if any(is_waiting(update) for update in delivery.updates)
+    ]
+    if hinted:
+        closed: dict[int, dict[int, Row]] = {position: {} for position in hinted}
+        for hint in connection.execute(SQL["closed_hints"], (json.dumps(hinted),)):
+            closed[hint["delivery"]][hint["ordinal"]] = hint
+        found |= {place: with_hints(found[place], hints) for place, hints in closed.items()}
+    return found
+
+
 def layer_deliveries(connection: Connection, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
-    """See Store.layer_deliveries."""
-    positions: set[int] = set()
+    """See Store.layer_deliveries: those planned last, for planning may come long after."""
+    last_plans: dict[int, int] = {}
     for (receiver,) in connection.execute(SQL["receivers_of"], (layer,)).fetchall():
         rows = connection.execute(SQL["layer_positions"], (receiver, layer))
-        distinct = (position for position, _ in groupby(position for (position,) in rows))
-        positions.update(islice(distinct, limit))
-    newest = json.dumps(sorted(positions, reverse=True)[:limit])
-    return _summaries(connection, connection.execute(SQL["deliveries_at"], (newest,)).fetchall())
+        for plan, position in islice(_first_of_each(rows), limit):
+            last_plans[position] = max(plan, last_plans.get(position, 0))
+    newest = sorted(last_plans, key=last_plans.__getitem__, reverse=True)[:limit]
+    asked = (json.dumps(newest),)
+    return _summaries(connection, connection.execute(SQL["deliveries_at"], asked).fetchall())
+
+
+def _first_of_each(rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The first plan of each delivery, from pairs of both."""
+    seen: set[int] = set()
+    for plan, position in rows:
+        if position not in seen:
+            seen.add(position)
+            yield plan, position
 
 
 def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
@@ -85,12 +123,8 @@ def _summaries(connection: Connection, rows: Sequence[Row]) -> Sequence[Delivery
         matches = affected(plan["affected"])
         plans[plan["delivery"]].append(_saved_plan(plan, matches=matches, wants=()))
     return [
-        DeliveryStory(
-            position=row["position"],
-            delivery=to_delivery(row),
-            plans=tuple(plans[row["position"]]),
-        )
-        for row in rows
+        DeliveryStory(position=position, delivery=delivery, plans=tuple(plans[position]))
+        for position, delivery in deliveries_of(connection, rows).items()
     ]
 
 
@@ -98,7 +132,7 @@ def _story(connection: Connection, row: Row, attempts: tuple[Attempt, ...] = ())
     plans = connection.execute(SQL["plans"], (row["position"],)).fetchall()
     return DeliveryStory(
         position=row["position"],
-        delivery=to_delivery(row),
+        delivery=deliveries_of(connection, [row])[row["position"]],
         plans=tuple(_whole_plan(connection, plan) for plan in plans),
         attempts=attempts,
     )
@@ -122,6 +156,8 @@ def _saved_plan(row: Row, *, matches: tuple[Match, ...], wants: tuple[Want, ...]
         before=row["before_id"],
         cursor=row["cursor"],
         unmapped_count=row["unmapped_count"],
+        path_count=row["path_count"],
+        paths=to_paths(row["paths"]),
     )
     return SavedPlan(plan=plan, sequence=row["sequence"])
 

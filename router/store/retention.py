@@ -39,7 +39,7 @@ def prune_generations(connection: Connection, *, before: int) -> None:
 
 
 def prune_deliveries(connection: Connection, *, before: int, after: Place, limit: int) -> Step:
-    """Remove deliveries with their plans, matches and wants, from *after* on.
+    """Remove deliveries with their plans, matches, wants and hints, from *after* on.
 
     A delivery of more rows than one step may remove goes in several.
     """
@@ -58,7 +58,7 @@ def prune_deliveries(connection: Connection, *, before: int, after: Place, limit
 
 
 def _is_waited_for(connection: Connection, position: int) -> bool:
-    (is_waited_for,) = connection.execute(SQL["is_waited_for"], (position,)).fetchone()
+    (is_waited_for,) = connection.execute(SQL["is_waited_for"], {"position": position}).fetchone()
     return bool(is_waited_for)
 
 
@@ -66,6 +66,7 @@ def _remove(connection: Connection, position: int, limit: int) -> int:
     """Rows removed; when these are *limit*, the delivery stays for the next step."""
     rows = connection.execute(SQL["delete_matches"], (position, limit)).rowcount
     rows += connection.execute(SQL["delete_wants"], (position, limit - rows)).rowcount
+    rows += connection.execute(SQL["delete_hints"], (position, limit - rows)).rowcount
     if rows < limit:
         connection.execute(SQL["delete_delivery"], (position,))
     return rows

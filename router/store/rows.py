@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from router.core.model import Attempt, Delivery, Match, UpdateRecord
+from router.core.push import RefUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from sqlite3 import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-_UPDATE = attrgetter(
-    "ref", "before", "after", "forced", "repository", "status", "reason", "paths", "is_truncated"
+_FIELDS = (
+    "ref",
+    "before",
+    "after",
+    "forced",
+    "repository",
+    "status",
+    "reason",
+    "paths",
+    "is_truncated",
+    "incomplete",
 )
+"""Of an update, as they are kept; those that came later stand last, and old rows lack them."""
+_UPDATE = attrgetter(*_FIELDS)
 _REASON = attrgetter("reason")
+
+MORE_PATHS = "the push named more paths than are kept with its delivery"
 
 
 def to_micros(instant: datetime) -> int:
@@ -54,7 +69,7 @@ def text_or_none(stored: bytes | None) -> str | None:
 
 
 def to_updates(updates: Sequence[UpdateRecord]) -> bytes:
-    """JSON, one array for each update in the order of `_UPDATE`."""
+    """JSON, one array for each update in the order of `_FIELDS`."""
     return to_bytes(_ENCODE([_UPDATE(update) for update in updates]))
 
 
@@ -63,17 +78,53 @@ def from_updates(stored: bytes) -> tuple[UpdateRecord, ...]:
 
 
 def _update(values: Sequence[Any]) -> UpdateRecord:
-    ref, before, after, forced, repository, status, reason, paths, is_truncated = values
-    return UpdateRecord(
-        ref=ref,
-        before=before,
-        after=after,
-        forced=forced,
-        repository=repository,
-        status=status,
-        reason=reason,
-        paths=tuple(paths),
-        is_truncated=is_truncated,
+    kept = dict(zip(_FIELDS, values, strict=False))
+    kept["paths"] = tuple(kept["paths"])
+    return UpdateRecord(**kept)
+
+
+def is_waiting(update: UpdateRecord) -> bool:
+    """Whether *update*, as it was saved, is one to be planned after a look at its Git host."""
+    return update.status == "accepted" and update.repository is not None
+
+
+def from_hints(position: int, updates: Sequence[UpdateRecord]) -> list[tuple[Any, ...]]:
+    """The parameters of `insert_hint` for those of a delivery's updates that wait."""
+    return [
+        (
+            position,
+            ordinal,
+            update.repository,
+            to_bytes(update.ref),
+            update.before,
+            update.after,
+            update.status,
+            to_bytes(update.reason),
+        )
+        for ordinal, update in enumerate(updates)
+        if is_waiting(update)
+    ]
+
+
+def with_hints(delivery: Delivery, closed: Mapping[int, Row]) -> Delivery:
+    """The delivery with what became of its updates that waited; *closed* by their ordinals."""
+    updates = list(delivery.updates)
+    for ordinal, row in closed.items():
+        reason = to_text(row["reason"])
+        updates[ordinal] = replace(updates[ordinal], status=row["status"], reason=reason)
+    return replace(delivery, updates=tuple(updates))
+
+
+def to_ref_update(record: UpdateRecord) -> RefUpdate:
+    """The update as its push told it, as far as that is kept."""
+    missing = [record.incomplete, MORE_PATHS if record.is_truncated else None]
+    return RefUpdate(
+        ref=record.ref,
+        before=record.before,
+        after=record.after,
+        forced=record.forced,
+        paths=record.paths,
+        incomplete="; ".join(filter(None, missing)) or None,
     )
 
 
@@ -137,6 +188,15 @@ def from_affected(
     return tuple(
         match(layer, reason) for reason, layers in json.loads(to_text(stored)) for layer in layers
     )
+
+
+def from_paths(paths: Sequence[str]) -> bytes | None:
+    """JSON; None for no path."""
+    return to_bytes(_ENCODE(paths)) if paths else None
+
+
+def to_paths(stored: bytes | None) -> tuple[str, ...]:
+    return () if stored is None else tuple(json.loads(to_text(stored)))
 
 
 def from_match(plan: int, ordinal: int, match: Match) -> tuple[Any, ...]:

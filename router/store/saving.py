@@ -5,10 +5,10 @@ Each function runs inside a transaction that the writer opened and commits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from router.core.errors import StaleGeneration
-from router.core.model import RefState, Saved, SavedPlan
+from router.core.model import Plan, RefState, Saved, SavedPlan
 from router.core.push import is_zero
 from router.ports import Activated
 from router.store import history
@@ -16,14 +16,16 @@ from router.store.queries import SQLITE as SQL
 from router.store.rows import (
     bytes_or_none,
     from_delivery,
+    from_hints,
     from_match,
+    from_paths,
     is_told_by_affected,
     to_affected,
     to_bytes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from sqlite3 import Connection
 
     from router.core.model import (
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
         Delivery,
         DeliveryStory,
         Intent,
-        Plan,
         TrackedRef,
         Want,
     )
     from router.core.push import Commit
+
+Decision: TypeAlias = tuple[Plan, int | None, int | None]
+"""A plan, the row of the ref whose cursor it moved, and the sequence number it got there."""
 
 
 def save_delivery(
@@ -47,15 +51,21 @@ def save_delivery(
     now: int,
 ) -> Saved:
     """See Store.save_delivery."""
-    position = _insert_delivery(connection, delivery)
+    position = insert_delivery(connection, delivery)
     if position is None:
         first = _first_story(connection, delivery)
         return Saved(delivery=first.delivery, plans=first.plans, is_duplicate=True)
+    check_generation(connection, generation)
+    decisions = decide(connection, intents)
+    plans = insert_plans(connection, position, decisions, generation=generation, now=now)
+    return Saved(delivery=delivery, plans=plans)
+
+
+def check_generation(connection: Connection, generation: int) -> None:
+    """Raises StaleGeneration when *generation* is not the one in force."""
     (newest,) = connection.execute(SQL["newest_number"]).fetchone()
     if newest != generation:
         raise StaleGeneration(f"planned under generation {generation}, in force is {newest}")
-    plans = _insert_plans(connection, position, intents, generation=generation, now=now)
-    return Saved(delivery=delivery, plans=plans)
 
 
 def activate(
@@ -70,17 +80,32 @@ def activate(
     _save_receivers(connection, activation, now)
     adopted = _save_definitions(connection, activation)
     for delivery, intent in adopt(adopted) if adopted else ():
-        position = _insert_delivery(connection, delivery)
-        assert position is not None  # only a hook's deliveries repeat
-        _insert_plans(connection, position, [intent], generation=number, now=now)
+        decisions = decide(connection, [intent])
+        if decisions:
+            position = insert_own_delivery(connection, delivery)
+            insert_plans(connection, position, decisions, generation=number, now=now)
     _update_callable(connection, activation, now)
     return Activated(number=number, adopted=adopted)
 
 
-def _insert_delivery(connection: Connection, delivery: Delivery) -> int | None:
-    """The delivery's position; None when it is a duplicate."""
+def insert_delivery(connection: Connection, delivery: Delivery) -> int | None:
+    """The delivery's position, with what of it waits; None when it is a duplicate."""
     inserted = connection.execute(SQL["insert_delivery"], from_delivery(delivery))
-    return inserted.lastrowid if inserted.rowcount else None
+    if not inserted.rowcount:
+        return None
+    position = inserted.lastrowid
+    assert position is not None
+    hints = from_hints(position, delivery.updates)
+    if hints:
+        connection.executemany(SQL["insert_hint"], hints)
+    return position
+
+
+def insert_own_delivery(connection: Connection, delivery: Delivery) -> int:
+    """The position of a delivery of our own making: only those of a hook repeat."""
+    position = insert_delivery(connection, delivery)
+    assert position is not None
+    return position
 
 
 def _first_story(connection: Connection, delivery: Delivery) -> DeliveryStory:
@@ -91,19 +116,17 @@ def _first_story(connection: Connection, delivery: Delivery) -> DeliveryStory:
     return history.story_at(connection, row["position"])
 
 
-def _insert_plans(
+def insert_plans(
     connection: Connection,
     position: int,
-    intents: Sequence[Intent],
+    decisions: Sequence[Decision],
     *,
     generation: int,
     now: int,
 ) -> tuple[SavedPlan, ...]:
+    """Save plans with their matches, and raise what they want."""
     plans = []
-    for intent in intents:
-        plan, ref, sequence = _decide(connection, intent)
-        if plan is None:
-            continue
+    for plan, ref, sequence in decisions:
         row = _plan_row(position, generation, plan, ref, sequence)
         plan_id = connection.execute(SQL["insert_plan"], row).lastrowid
         assert plan_id is not None
@@ -128,25 +151,42 @@ def _plan_row(
         plan.before,
         plan.cursor,
         plan.unmapped_count,
+        plan.path_count,
+        from_paths(plan.paths),
         ref,
         sequence,
         to_affected(plan.matches),
     )
 
 
-def _decide(connection: Connection, intent: Intent) -> tuple[Plan | None, int | None, int | None]:
-    """The plan, if any, the row of its ref and its sequence number; the cursor is moved."""
+def decide(connection: Connection, intents: Iterable[Intent]) -> Sequence[Decision]:
+    """What each intent plans, if anything; commits and tips are remembered, cursors moved."""
+    decisions = (_decide(connection, intent) for intent in intents)
+    return [decision for decision in decisions if decision is not None]
+
+
+def _decide(connection: Connection, intent: Intent) -> Decision | None:
     if intent.tracked is None:
-        return intent.decide(RefState()), None, None
+        plan = intent.decide(RefState())
+        return None if plan is None else (plan, None, None)
     ref, cursor, last = _find_ref(connection, intent.tracked)
     is_tip_known = not _remember(connection, ref, intent.after)
     _remember(connection, ref, intent.before)
+    _save_tips(connection, ref, intent.tips)
     state = RefState(cursor=cursor, was_planned=last > 0, is_tip_known=is_tip_known)
     plan = intent.decide(state)
     if plan is None:
-        return None, ref, None
+        return None
+    if plan.ref is None:
+        return plan, None, None
     connection.execute(SQL["update_ref"], (plan.cursor, last + 1, ref))
     return plan, ref, last + 1
+
+
+def _save_tips(connection: Connection, ref: int, tips: Mapping[str, Commit]) -> None:
+    if tips:
+        rows = [(ref, to_bytes(name), commit) for name, commit in tips.items()]
+        connection.executemany(SQL["save_tip"], rows)
 
 
 def _find_ref(connection: Connection, tracked: TrackedRef) -> tuple[int, Commit | None, int]:

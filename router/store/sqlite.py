@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.core.errors import OperatorError
-from router.store import calling, history, retention, saving
+from router.store import calling, history, observing, retention, saving
 from router.store.checkpoints import Checkpoints
 from router.store.connection import connect_checkpointer, connect_reader, connect_writer
 from router.store.lock import FileLock
@@ -31,9 +31,13 @@ if TYPE_CHECKING:
         Delivery,
         DeliveryStory,
         Intent,
+        Observation,
         ReceiverStatus,
+        RefState,
         Saved,
         StoredGeneration,
+        TrackedRef,
+        Waiting,
     )
     from router.ports import Activated, Claimed, Clock
 
@@ -101,6 +105,22 @@ class SqliteStore:
         return await self._writer.run(
             lambda connection: saving.save_delivery(
                 connection, delivery, intents, generation=generation, now=self._now()
+            )
+        )
+
+    async def ref_state(self, tracked: TrackedRef) -> RefState:
+        return await self._reader.run(lambda connection: observing.ref_state(connection, tracked))
+
+    async def waiting(self, repository: str) -> Sequence[Waiting]:
+        return await self._reader.run(lambda connection: observing.waiting(connection, repository))
+
+    async def waiting_repositories(self) -> Sequence[str]:
+        return await self._reader.run(observing.waiting_repositories)
+
+    async def save_observation(self, observation: Observation, *, generation: int) -> Saved | None:
+        return await self._writer.run(
+            lambda connection: observing.save_observation(
+                connection, observation, generation=generation, now=self._now()
             )
         )
 

@@ -69,12 +69,47 @@ class LogObserver:
 
     def __init__(self) -> None:
         self._log = structlog.stdlib.get_logger("flux_router")
+        self._troubles: dict[str, str | None] = {}
+        """What was told last of the repositories in git mode."""
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
+        self._tell(saved, f"delivery.{saved.delivery.status}", duration_seconds)
+
+    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
+        self._tell(saved, "delivery.planned", duration_seconds)
+
+    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
+        self._log.info(
+            "delivery.closed",
+            delivery=delivery,
+            repository=repository,
+            status=status,
+            reason=reason,
+        )
+
+    def repository_read(
+        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
+    ) -> None:
+        if self._troubles.get(repository) == trouble:
+            return  # told before, and sweeps go on
+        self._troubles[repository] = trouble
+        if trouble is None:
+            self._log.info("repository.recovered", repository=repository)
+        else:
+            self._log.warning("repository.unreadable", repository=repository, reason=trouble)
+
+    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
+        if is_moved:
+            self._log.info("repository.moved", repository=repository)
+
+    def repository_dropped(self, *, repository: str) -> None:
+        self._troubles.pop(repository, None)
+
+    def _tell(self, saved: Saved, message: str, duration_seconds: float) -> None:
         delivery, told = saved.delivery, saved.plans[:MAX_LISTED]
         layers = [name for item in saved.plans for name in affected_layers(item.plan.matches)]
         self._log.info(
-            f"delivery.{delivery.status}",
+            message,
             delivery=delivery.id,
             hook=delivery.hook,
             origin=delivery.origin,

@@ -49,6 +49,40 @@ class MetricsObserver:
         self._unmapped = counter(
             "flux_router_unmapped_paths", "Changed paths that no layer owns.", ["repository"]
         )
+        self._plan_seconds = histogram(
+            "flux_router_plan_seconds",
+            "Git mode: from a delivery to its plan on disk.",
+            buckets=LONG_SECONDS,
+        )
+        self._healed = counter(
+            "flux_router_sweep_healed",
+            "Git mode: tips planned that no delivery had told of.",
+            ["repository"],
+        )
+        self._not_visible = counter(
+            "flux_router_not_visible",
+            "Git mode: pushes whose commit the Git host did not show in time.",
+            ["repository"],
+        )
+        self._git_seconds = histogram(
+            "flux_router_git_read_seconds",
+            "Git mode: one look at a Git host, with the comparison.",
+            ["repository"],
+            buckets=LONG_SECONDS,
+        )
+        self._git_is_readable = gauge(
+            "flux_router_git_is_readable",
+            "Git mode: 0 while a Git host cannot be read.",
+            ["repository"],
+        )
+        self._clone_bytes = gauge(
+            "flux_router_clone_bytes", "Git mode: what a clone takes on disk.", ["repository"]
+        )
+        self._sweep_lag = gauge(
+            "flux_router_sweep_lag_seconds",
+            "Git mode: time since a Git host last told where its refs are.",
+            ["repository"],
+        )
         self._attempts = counter(
             "flux_router_attempts", "Calls of receivers.", ["receiver", "cluster", "outcome"]
         )
@@ -79,14 +113,42 @@ class MetricsObserver:
         outcome = "duplicate" if saved.is_duplicate else delivery.status
         self._deliveries.labels(delivery.hook or delivery.origin, outcome).inc()
         self._accept_seconds.observe(duration_seconds)
-        if saved.is_duplicate:
-            return
+        if not saved.is_duplicate:
+            self._count_plans(saved)
+
+    def _count_plans(self, saved: Saved) -> None:
         for item in saved.plans:
             self._plans.labels(item.plan.repository, item.plan.knowledge).inc()
             self._unmapped.labels(item.plan.repository).inc(item.plan.unmapped_count)
 
+    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
+        self._count_plans(saved)
+        self._plan_seconds.observe(duration_seconds)
+        if saved.delivery.origin == "sweep":
+            self._healed.labels(repository).inc()
+
+    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
+        if status == "not_visible":
+            self._not_visible.labels(repository).inc()
+
+    def repository_read(
+        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
+    ) -> None:
+        self._git_seconds.labels(repository).observe(duration_seconds)
+        self._git_is_readable.labels(repository).set(trouble is None)
+        self._clone_bytes.labels(repository).set(clone_bytes)
+
+    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
+        swept_at = self._clock.monotonic()
+        lag = self._sweep_lag.labels(repository)
+        lag.set_function(lambda: self._clock.monotonic() - swept_at)
+
     def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
         self._deliveries.labels(hook, code).inc()
+
+    def repository_dropped(self, *, repository: str) -> None:
+        for gauge in (self._git_is_readable, self._clone_bytes, self._sweep_lag):
+            gauge.remove_by_labels({"repository": repository})
 
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None

@@ -25,6 +25,37 @@ class Observers:
         for observer in self._observers:
             observer.delivery_rejected(hook=hook, status=status, code=code)
 
+    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
+        for observer in self._observers:
+            observer.delivery_planned(
+                saved, repository=repository, duration_seconds=duration_seconds
+            )
+
+    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
+        for observer in self._observers:
+            observer.update_closed(
+                repository=repository, delivery=delivery, status=status, reason=reason
+            )
+
+    def repository_read(
+        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
+    ) -> None:
+        for observer in self._observers:
+            observer.repository_read(
+                repository=repository,
+                trouble=trouble,
+                duration_seconds=duration_seconds,
+                clone_bytes=clone_bytes,
+            )
+
+    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
+        for observer in self._observers:
+            observer.repository_swept(repository=repository, is_moved=is_moved)
+
+    def repository_dropped(self, *, repository: str) -> None:
+        for observer in self._observers:
+            observer.repository_dropped(repository=repository)
+
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
     ) -> None:

@@ -18,7 +18,7 @@ from router.web.limits import MAX_PAGE
 from router.web.views import view_layer, view_page, view_story, view_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -38,11 +38,14 @@ class AdminApi:
         in_force: InForce,
         requests: Requests,
         render_metrics: Callable[[Sequence[ReceiverStatus]], bytes],
+        troubles: Mapping[str, str],
     ) -> None:
         self._store = store
         self._in_force = in_force
         self._requests = requests
         self._render_metrics = render_metrics
+        self._troubles = troubles
+        """Entries whose Git host cannot be read, and why; kept up to date by others."""
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus' text format."""
@@ -52,7 +55,8 @@ class AdminApi:
     async def readyz(self, _request: Request) -> Response:
         """200 when pushes can be accepted: a routing file is in force and the store answers.
 
-        A file on disk that does not load is told in the detail; the last good one serves on.
+        A file on disk that does not load is told in the detail; the last good one serves on. So are
+        the Git hosts that cannot be read: pushes are accepted, and planned by what they tell.
         """
         await self._store.check()
         return JsonAnswer(
@@ -61,6 +65,7 @@ class AdminApi:
                 "generation": self._in_force.current.generation,
                 "routingIsCurrent": not self._in_force.problems,
                 "problems": [str(problem) for problem in self._in_force.problems],
+                "unreadableRepositories": dict(self._troubles),
             }
         )
 

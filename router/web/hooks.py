@@ -107,7 +107,12 @@ def answer_saved(saved: Saved) -> JsonAnswer:
     delivery = saved.delivery
     if delivery.status == "ignored":
         return JsonAnswer({"status": "ignored", "reason": delivery.reason})
-    updates = [_ignored(record) for record in delivery.updates if record.status == "ignored"]
+    planned = {(item.plan.repository, item.plan.ref) for item in saved.plans}
+    updates = [
+        _unplanned(record)
+        for record in delivery.updates
+        if (record.repository, record.ref) not in planned
+    ]
     updates += [_planned(item) for item in saved.plans]
     return JsonAnswer(
         {"delivery": delivery.id, "duplicate": saved.is_duplicate, "updates": updates},
@@ -131,12 +136,13 @@ def _planned(item: SavedPlan) -> dict[str, Any]:
     }
 
 
-def _ignored(record: UpdateRecord) -> dict[str, Any]:
+def _unplanned(record: UpdateRecord) -> dict[str, Any]:
+    """An update that concerns no layer, or one that git mode plans later or with another push."""
     return {
         "repository": record.repository,
         "ref": record.ref,
         "commit": record.after,
-        "status": "ignored",
+        "status": record.status,
         "reason": record.reason,
         "layers": [],
     }

@@ -70,11 +70,13 @@ def _view_plan(item: SavedPlan, *, with_matches: bool) -> dict[str, Any]:
         "commit": plan.commit,
         "knowledge": plan.knowledge,
         "reason": plan.reason,
+        "pathCount": plan.path_count,
         "unmappedCount": plan.unmapped_count,
         "layers": affected,
     }
     if with_matches:
         view["matches"] = [view_match(match) for match in plan.matches]
+        view["paths"] = list(plan.paths)
     return view
 
 

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from router import __version__
+from router.cli.app import cli
+from tests.cli.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "router.yaml"
@@ -98,11 +101,21 @@ def test_explain_prints_a_table_for_people() -> None:
 
 
 def test_wrong_usage_exits_2() -> None:
-    assert run("explain").returncode == 2
-    assert (
-        run("explain", "--config", str(EXAMPLE), "--path", "x", "--repository", "y").returncode == 2
-    )
     assert run("nonsense").returncode == 2
+    words = ("explain", "--config", str(EXAMPLE), "--path", "x", "--repository", "y")
+    assert CliRunner().invoke(cli, words).exit_code == 2
+    assert CliRunner().invoke(cli, ["explain"]).exit_code == 2
+
+
+def test_a_commit_that_is_not_there_exits_1_and_lists_nothing(fleet: Fleet) -> None:
+    done = run(
+        "affected", "--config", str(fleet.config), "--repo", str(fleet.repo.path),
+        "--base", "1" * 40, "-o", "matrix",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("flux-router: ")
+    assert "fetch-depth: 0" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_explain_of_a_broken_file_tells_its_errors(broken: Path) -> None:

@@ -19,6 +19,7 @@ ENVIRON: Mapping[str, str] = {
     "ODD_SECRET": f"{CANARY}/with?slash",
     "EMPTY": "",
     "NEWLINE": "\n",
+    "MULTILINE": f"{CANARY}\n{CANARY}",
 }
 
 

@@ -164,10 +164,38 @@ def test_a_repository_url(text: str) -> None:
         "javascript://x/y",
         "./fleet",
         "git@host:",
+        "ext::sh",
+        "git@host::x",
+        "-oProxyCommand=x:y",
+        "git@-oProxyCommand=x:y",
+        "ssh://-oProxyCommand=x/y",
+        "ssh://git@-x/y",
+        "ssh://%2DoProxyCommand=x/y",
     ],
 )
 def test_no_repository_url(text: str) -> None:
     assert not is_valid(fields.RepositoryUrl, text)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://github.com/acme/fleet", "https"),
+        ("HTTPS://github.com/acme/fleet", "https"),
+        ("http://gitea.svc:3000/me/x.git", "http"),
+        ("ssh://git@host:2222/x.git", "ssh"),
+        ("git@github.com:acme/fleet.git", "ssh"),
+        ("host:/srv/fleet.git", "ssh"),
+        ("file:///srv/git/fleet.git", "file"),
+        ("/srv/git/a:b.git", "file"),
+        ("git://host/x", "git"),
+        ("ext::sh", None),
+        ("ftp://host/x", None),
+        ("fleet", None),
+    ],
+)
+def test_how_a_repository_is_reached(url: str, kind: str | None) -> None:
+    assert fields.transport(url) == kind
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,15 @@ import yaml
 from router.config.load import Checked, check_file
 from router.config.schema import routing_schema
 from router.core.model import Secret
-from router.core.routing import BasicAuth, Cluster, HeaderAuth, OidcAuth, PathAuth, Routing
+from router.core.routing import (
+    BasicAuth,
+    Cluster,
+    GitAccess,
+    HeaderAuth,
+    OidcAuth,
+    PathAuth,
+    Routing,
+)
 
 ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parent / "good"
@@ -111,9 +119,15 @@ def test_a_minimal_file_gets_the_defaults() -> None:
     assert receiver.token == Secret(b"token")
     assert routing.clusters == {"prod": Cluster(name="prod", url="http://flux")}
     assert routing.hooks["github"].secrets == (Secret(b"one"),)
+    assert entry.git is None
     assert [e.name for e in routing.entries("github", ["git@github.com:acme/fleet.git"])] == [
         "fleet"
     ]
+
+
+def test_the_worked_example_reads_the_repository_with_git() -> None:
+    [entry] = routing_of(EXAMPLES[0]).repositories
+    assert entry.git == GitAccess(url="https://github.com/acme/fleet")
 
 
 def test_the_whole_form_loads() -> None:
@@ -142,6 +156,16 @@ def test_the_whole_form_loads() -> None:
         "refs/tags/v[0-9]*",
         "refs/heads/release/*",
     ]
+    assert [entry.git for entry in routing.repositories] == [
+        GitAccess(
+            url="ssh://git@github.com/acme/fleet",
+            sweep_interval_seconds=600,
+            visible_timeout_seconds=45,
+        ),
+        GitAccess(
+            url="https://github.com/acme/fleet", username="bot", token=Secret(b"two"), ca=None
+        ),
+    ]
     held = {
         name for name in routing.layers if routing.is_held(routing.layers[name].receivers[-1], name)
     }
@@ -157,9 +181,11 @@ def test_what_this_version_does_not_do_is_warned_of_once_each() -> None:
         "14 events are not served by this version",
         "17 the cluster's url is not https",
         "17 the file tests/config/good/ca.crt does not exist".replace("tests", str(ROOT / "tests")),
-        "26 git mode is not in this version",
-        "40 `dependsOn` does not order calls yet",
-        "45 `build` is not served by this version",
-        "53 artifacts are not served by this version",
+        "28 the file tests/config/good/absent does not exist".replace("tests", str(ROOT / "tests")),
+        "29 the file tests/config/good/absent does not exist".replace("tests", str(ROOT / "tests")),
+        "38 `dependsOn` does not order calls yet",
+        "43 `build` is not served by this version",
+        "48 the file tests/config/good/ca.crt does not exist".replace("tests", str(ROOT / "tests")),
+        "51 artifacts are not served by this version",
     ]
     assert all(w.is_warning for w in warnings)

@@ -28,6 +28,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.public_bind.address == ("0.0.0.0", 8080)
     assert settings.admin_bind.address == ("127.0.0.1", 9090)
     assert settings.admin_token_file is None
+    assert settings.data_dir == Path("flux-router-data")
+    assert (settings.git_concurrency, settings.git_deadline_seconds) == (16, 120)
+    assert settings.clone_limit_mib == 2048
     assert (settings.log_format, settings.log_level) == ("auto", "info")
     assert settings.retention_days == 30
     assert (settings.dispatch_concurrency, settings.cluster_concurrency) == (64, 32)
@@ -41,6 +44,7 @@ def test_every_variable_is_read() -> None:
     environ = {
         "ROUTER_CONFIG": "/etc/router.yaml",
         "ROUTER_DATABASE_URL": "sqlite:////data/x%20y.db",
+        "ROUTER_DATA_DIR": "/data/clones",
         "ROUTER_PUBLIC_BIND": ":80",
         "ROUTER_ADMIN_BIND": "[::]:0",
         "ROUTER_ADMIN_TOKEN_FILE": "/run/token",
@@ -50,6 +54,9 @@ def test_every_variable_is_read() -> None:
         "ROUTER_DISPATCH_CONCURRENCY": "2",
         "ROUTER_CLUSTER_CONCURRENCY": "3",
         "ROUTER_CALL_DEADLINE": "0.5",
+        "ROUTER_GIT_CONCURRENCY": "4",
+        "ROUTER_GIT_DEADLINE": "600",
+        "ROUTER_CLONE_LIMIT_MIB": "100",
         "ROUTER_STOP_DEADLINE": "0",
         "ROUTER_RELOAD_INTERVAL": "1e1",
         "ROUTER_RECEIVER_PROXY": "true",
@@ -92,6 +99,12 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("ROUTER_CALL_DEADLINE", "0", "must be more than 0"),
         ("ROUTER_CALL_DEADLINE", "nan", "must be a number"),
         ("ROUTER_CALL_DEADLINE", "15s", "must be a number"),
+        ("ROUTER_GIT_CONCURRENCY", "0", "must be at least 1"),
+        ("ROUTER_GIT_CONCURRENCY", "1001", "must be at most 1000"),
+        ("ROUTER_GIT_DEADLINE", "0", "must be more than 0"),
+        ("ROUTER_GIT_DEADLINE", "3601", "must be at most 3600"),
+        ("ROUTER_CLONE_LIMIT_MIB", "2 GiB", "must be a whole number"),
+        ("ROUTER_CLONE_LIMIT_MIB", "0", "must be at least 1"),
         ("ROUTER_STOP_DEADLINE", "inf", "must be a number"),
         ("ROUTER_RELOAD_INTERVAL", "0.05", "must be at least 0.1"),
         ("ROUTER_RECEIVER_PROXY", "maybe", "must be true or false"),

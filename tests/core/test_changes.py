@@ -8,11 +8,13 @@ from router.core.changes import (
     ExactPaths,
     UnknownPaths,
     changes_since,
+    fallback_changes,
     listed_changes,
     next_cursor,
 )
 from router.core.model import RefState
-from tests.builders import ZERO, commit, make_update
+from router.core.push import RefUpdate
+from tests.builders import MAIN, ZERO, commit, make_update
 
 EXACT = ExactPaths(("apps/app1/a.yaml",))
 
@@ -92,3 +94,36 @@ def test_the_cursor_moves_only_to_a_commit_that_is_surely_the_newest(
     state: RefState, expected: str | None
 ) -> None:
     assert next_cursor(state, make_update()) == expected
+
+
+FALLBACK = {"why": "git could not tell", "force_pushes": "possible"}
+
+
+def step(before: int, after: int, *paths: str, **fields: object) -> RefUpdate:
+    given = {"forced": False, "paths": paths, **fields}
+    return RefUpdate(ref=MAIN, before=commit(before), after=commit(after), **given)  # type: ignore[arg-type]
+
+
+def test_without_git_lists_count_that_lead_on_from_the_cursor() -> None:
+    updates = [step(1, 2, "a/x", "b/x"), step(2, 3, "a/x", "c/x")]
+    changes = fallback_changes(commit(1), updates, **FALLBACK)  # type: ignore[arg-type]
+    assert changes == ExactPaths(("a/x", "b/x", "c/x"))
+
+
+@pytest.mark.parametrize(
+    ("cursor", "updates"),
+    [
+        (commit(1), []),  # nothing tells anything
+        (None, [step(1, 2, "a/x")]),  # nothing was planned before
+        (commit(7), [step(1, 2, "a/x")]),  # another start
+        (commit(1), [step(1, 2, "a/x"), step(3, 4, "a/x")]),  # a gap
+        (commit(1), [step(1, 2, "a/x", forced=True)]),
+        (commit(1), [step(1, 2, "a/x", incomplete="cut")]),
+        (commit(1), [step(1, 2, "a/x", forced=None)]),
+    ],
+)
+def test_without_git_everything_else_is_unknown_for_the_trouble_s_reason(
+    cursor: str | None, updates: list[RefUpdate]
+) -> None:
+    changes = fallback_changes(cursor, updates, **FALLBACK)  # type: ignore[arg-type]
+    assert changes == UnknownPaths("git could not tell")

@@ -2,18 +2,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from router.core.changes import ExactPaths
+from router.core.errors import StaleCursor
 from router.core.match import match_layers
-from router.core.model import Plan, RefState, SavedPlan
+from router.core.model import Intent, Plan, RefState, SavedPlan
 from router.core.plan import (
     affected_layers,
     plan_adoption,
     plan_notify,
     plan_replay,
+    plan_tip,
     plan_update,
     plan_wants,
 )
-from tests.builders import commit, make_layer, make_repository, make_routing, make_update
+from router.core.routing import GitAccess
+from tests.builders import MAIN, URL, commit, make_layer, make_repository, make_routing, make_update
 
 
 def plan_paths(*paths: str, cursor: str | None = commit(1)) -> Plan:
@@ -30,7 +35,7 @@ def plan_paths(*paths: str, cursor: str | None = commit(1)) -> Plan:
 
 def test_a_push_from_the_cursor_wants_the_receivers_of_its_layers_only() -> None:
     plan = plan_paths("apps/app1/a.yaml", "docs/readme.md")
-    assert plan.knowledge == "exact"
+    assert plan.knowledge == "payload"
     assert [want.receiver for want in plan.wants] == ["prod/flux-system/app1"]
     assert plan.unmapped_count == 1
     assert "2 changed paths, 1 of no layer (e.g. 'docs/readme.md')" in plan.reason
@@ -53,7 +58,7 @@ def test_deciding_again_for_another_state_gives_another_plan() -> None:
     intent = plan_update(routing, entry, make_update(), listed, match_layers(entry.index, listed))
     states = (RefState(), RefState(cursor=commit(1), was_planned=True))
     plans = [intent.decide(state) for state in states]
-    assert [plan and plan.knowledge for plan in plans] == ["unknown", "exact"]
+    assert [plan and plan.knowledge for plan in plans] == ["unknown", "payload"]
 
 
 def test_layers_that_share_a_receiver_want_it_once() -> None:
@@ -86,12 +91,60 @@ def test_an_adoption_is_one_plan_for_each_repository() -> None:
     two = make_repository(
         [make_layer("c", ["c"], repository="two")], name="two", url="https://x.test/two"
     )
-    plans = plan_adoption(make_routing(one, two), {"b", "c"})
+    intents = plan_adoption(make_routing(one, two), {"b", "c"})
+    plans = [plan for intent in intents if (plan := intent.decide(RefState()))]
     assert [(plan.repository, affected_layers(plan.matches)) for plan in plans] == [
         ("one", ("b",)),
         ("two", ("c",)),
     ]
     assert all(plan.knowledge == "requested" for plan in plans)
+
+
+def test_in_git_mode_only_a_ref_that_was_planned_is_adopted_with_the_routing_file() -> None:
+    routing = make_routing(make_repository({"a": ["a"]}, git=GitAccess(url=URL)))
+    (intent,) = plan_adoption(routing, {"a"})
+    assert intent.decide(RefState()) is None
+    plan = intent.decide(RefState(was_planned=True, cursor=commit(1)))
+    assert plan is not None
+    assert (plan.ref, affected_layers(plan.matches)) == (None, ("a",))
+
+
+def plan_tip_at(cursor: str | None, **fields: object) -> Intent:
+    routing = make_routing(make_repository({"a": ["a"], "b": ["b"]}, git=GitAccess(url=URL)))
+    entry, changes = routing.repositories[0], ExactPaths(("a/x",))
+    return plan_tip(
+        routing,
+        entry,
+        ref=MAIN,
+        tip=commit(2),
+        cursor=cursor,
+        changes=changes,
+        matched=match_layers(entry.index, changes),
+        knowledge="exact",
+        how="the trees were compared",
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def test_a_tip_read_from_the_host_becomes_the_cursor() -> None:
+    plan = plan_tip_at(commit(1)).decide(RefState(cursor=commit(1), was_planned=True))
+    assert plan is not None
+    assert (plan.before, plan.commit, plan.cursor) == (commit(1), commit(2), commit(2))
+    assert plan.reason == "the trees were compared: 1 changed path"
+    assert affected_layers(plan.matches) == ("a",)
+
+
+def test_a_tip_that_only_a_push_told_of_leaves_the_cursor() -> None:
+    intent = plan_tip_at(commit(1), is_tip_read=False)
+    plan = intent.decide(RefState(cursor=commit(1), was_planned=True))
+    assert plan is not None
+    assert (plan.commit, plan.cursor) == (commit(2), commit(1))
+
+
+def test_a_plan_against_another_cursor_is_stale() -> None:
+    for cursor in (None, commit(9)):
+        with pytest.raises(StaleCursor):
+            plan_tip_at(commit(1)).decide(RefState(cursor=cursor, was_planned=True))
 
 
 def test_a_replay_wants_what_is_still_there_and_tells_what_is_gone() -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from router.config.load import check_file
+from router.demo.chapters import CHAPTERS, Chapter
 from router.demo.fleet import LAYERS, Fleet
-from router.demo.service import write_routing_file
-from router.demo.story import CHAPTERS, Chapter, Result, measure, name_layers
+from router.demo.service import add_git, write_routing_file
+from router.demo.story import Result, measure, name_layers
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,6 +84,14 @@ def test_the_demo_s_layers_are_those_of_the_worked_example(tmp_path: Path) -> No
         for routing in (demo, example)
     ]
     assert shapes[0] == shapes[1]
+
+
+def test_git_mode_is_switched_on_in_a_file_that_still_loads(tmp_path: Path) -> None:
+    file = write_routing_file(tmp_path, repository_url="file:///x", flux_url="http://x.test")
+    add_git(file)
+    routing = check_file(file, secrets="optional").routing
+    assert routing is not None
+    assert routing.repositories[0].git is not None
 
 
 def test_the_host_s_hook_names_no_secret_in_its_command_line(tmp_path: Path) -> None:

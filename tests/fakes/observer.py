@@ -15,6 +15,11 @@ class RecordingObserver:
 
     def __init__(self) -> None:
         self.saved: list[Saved] = []
+        self.planned: list[Saved] = []
+        self.closed: list[tuple[str, str, str]] = []
+        self.read: list[tuple[str, str | None]] = []
+        self.swept: list[tuple[str, bool]] = []
+        self.dropped: list[str] = []
         self.rejected: list[tuple[str, int, str]] = []
         self.attempts: list[Attempt] = []
         self.retry_seconds: list[float | None] = []
@@ -27,6 +32,23 @@ class RecordingObserver:
 
     def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
         self.rejected.append((hook, status, code))
+
+    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
+        self.planned.append(saved)
+
+    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
+        self.closed.append((repository, delivery, status))
+
+    def repository_read(
+        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
+    ) -> None:
+        self.read.append((repository, trouble))
+
+    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
+        self.swept.append((repository, is_moved))
+
+    def repository_dropped(self, *, repository: str) -> None:
+        self.dropped.append(repository)
 
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from router.core.errors import StaleGeneration, StoreUnavailable
-from router.core.model import Asked, DeliveryStory, RefState, Saved, SavedPlan, StoredGeneration
+from router.core.model import Asked, RefState, Saved, SavedPlan, StoredGeneration
 from router.ports import Activated, Claimed
-from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, summarize
+from tests.fakes.store_history import FakeHistory
+from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
         Attempt,
         Claim,
         Delivery,
+        DeliveryStory,
         Intent,
+        Observation,
         ReceiverStatus,
         TrackedRef,
+        Waiting,
         Want,
     )
     from router.ports import Clock
+    from tests.fakes.store_history import FakeStory
 
 
 class FakeStore:
@@ -37,10 +42,9 @@ class FakeStore:
         self._generation: StoredGeneration | None = None
         self._definitions: dict[str, str] = {}
         self._refs: dict[TrackedRef, FakeRef] = {}
-        self._stories: list[DeliveryStory] = []
+        self._history = FakeHistory()
         self._numbers: dict[str, list[tuple[str, int]]] = {}
         """Delivery id → the receivers it raised and the wanted numbers they got."""
-        self._last_position = 0
         self._receivers: dict[str, FakeReceiver] = {}
         self._attempts: list[Attempt] = []
         self._clusters: dict[str, FakeCluster] = {}
@@ -68,7 +72,8 @@ class FakeStore:
         self._take_receivers(activation)
         self._refs |= refs
         for (delivery, _), plan in zip(deliveries, plans, strict=True):
-            self._insert(delivery, [plan] if plan else [])
+            if plan is not None:
+                self._insert(delivery, [plan])
         for receiver in self._receivers.values():
             layers = activation.receivers.get(receiver.key, frozenset())
             receiver.open_for(layers, self._clock.now())
@@ -78,16 +83,45 @@ class FakeStore:
         self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
     ) -> Saved:
         self._check()
-        first = self._first(delivery)
+        first = self._history.first(delivery)
         if first is not None:
             return Saved(delivery=first.delivery, plans=first.plans, is_duplicate=True)
-        if self._generation is None or self._generation.number != generation:
-            raise StaleGeneration(f"planned under generation {generation}")
+        self._check_generation(generation)
         refs, decided = self._decide(intents)
         plans = tuple(plan for plan in decided if plan is not None)
         self._refs |= refs
         self._insert(delivery, plans)
         return Saved(delivery=delivery, plans=plans)
+
+    async def ref_state(self, tracked: TrackedRef) -> RefState:
+        self._check()
+        return self._refs.get(tracked, FakeRef()).read()
+
+    async def waiting(self, repository: str) -> Sequence[Waiting]:
+        self._check()
+        return self._history.waiting(repository)
+
+    async def waiting_repositories(self) -> Sequence[str]:
+        self._check()
+        return self._history.waiting_repositories()
+
+    async def save_observation(self, observation: Observation, *, generation: int) -> Saved | None:
+        self._check()
+        self._check_generation(generation)
+        refs, decided = self._decide(observation.intents)
+        plans = tuple(plan for plan in decided if plan is not None)
+        stories = self._history.after(observation, has_plans=bool(plans))
+        self._history.stories = stories
+        self._refs |= refs
+        if not plans:
+            return None
+        owner = observation.delivery
+        if owner is not None:
+            self._insert(owner, plans)
+        else:
+            owner = stories[observation.closings[0].delivery].delivery
+            self._add_plans(owner, plans)
+        return Saved(delivery=owner, plans=plans)
 
     async def claim_due(
         self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
@@ -126,11 +160,11 @@ class FakeStore:
     async def prune(self, *, before: datetime, limit: int) -> int:
         self._check()
         old = sorted(
-            (story for story in self._stories if self._is_prunable(story, before)),
+            (story for story in self._history.stories.values() if self._is_prunable(story, before)),
             key=lambda story: (story.delivery.received_at, story.position),
         )[:limit]
         removed = {story.delivery.id for story in old}
-        self._stories = [story for story in self._stories if story.delivery.id not in removed]
+        self._history.remove(removed)
         for receiver in self._receivers.values():
             receiver.asked = [row for row in receiver.asked if row[1].delivery not in removed]
         last = {id(receiver.last_attempt) for receiver in self._receivers.values()}
@@ -143,15 +177,15 @@ class FakeStore:
 
     async def deliveries(self, *, limit: int, before: int | None = None) -> Sequence[DeliveryStory]:
         self._check()
-        older = [story for story in self._stories if before is None or story.position < before]
-        return [summarize(story) for story in older[::-1][:limit]]
+        return [story.summary() for story in self._history.page(limit, before)]
 
     async def delivery(self, delivery_id: str) -> DeliveryStory | None:
         self._check()
-        for story in self._stories:
-            if story.delivery.id == delivery_id:
-                return replace(story, attempts=self._serving(delivery_id))
-        return None
+        story = self._history.stories.get(delivery_id)
+        if story is None:
+            return None
+        attempts = serving(self._attempts, self._numbers[delivery_id])
+        return replace(story.whole(), attempts=attempts)
 
     async def receivers(self) -> Sequence[ReceiverStatus]:
         self._check()
@@ -161,12 +195,7 @@ class FakeStore:
 
     async def layer_deliveries(self, layer: str, *, limit: int) -> Sequence[DeliveryStory]:
         self._check()
-        affected = [
-            story
-            for story in self._stories
-            if any(layer in want.layers for saved in story.plans for want in saved.plan.wants)
-        ]
-        return [summarize(story) for story in affected[::-1][:limit]]
+        return [story.summary() for story in self._history.newest(layer, limit)]
 
     async def check(self) -> None:
         self._check()
@@ -177,6 +206,10 @@ class FakeStore:
     def _check(self) -> None:
         if self.is_down:
             raise StoreUnavailable("the store is down")
+
+    def _check_generation(self, generation: int) -> None:
+        if self._generation is None or self._generation.number != generation:
+            raise StaleGeneration(f"planned under generation {generation}")
 
     def _next_generation(self, activation: Activation) -> StoredGeneration:
         last = self._generation
@@ -195,15 +228,6 @@ class FakeStore:
         unknown = FakeReceiver(key=key, cluster=cluster, due_at=self._clock.now())
         return self._receivers.setdefault(key, unknown)
 
-    def _first(self, delivery: Delivery) -> DeliveryStory | None:
-        names = _names(delivery)
-        if delivery.status == "ignored" or None in names:
-            return None
-        for story in self._stories:
-            if _names(story.delivery) == names and story.delivery.status != "ignored":
-                return story
-        return None
-
     def _decide(
         self, intents: Sequence[Intent]
     ) -> tuple[dict[TrackedRef, FakeRef], list[SavedPlan | None]]:
@@ -216,17 +240,19 @@ class FakeStore:
                 plan = intent.decide(RefState())
             else:
                 ref = refs.get(intent.tracked) or self._refs.get(intent.tracked) or FakeRef()
-                plan, sequence = intent.decide(ref.state(intent)), ref.sequence + 1
+                plan = intent.decide(ref.state(intent))
+                sequence = ref.sequence + 1 if plan and plan.ref is not None else None
                 refs[intent.tracked] = ref.after(intent, plan)
             plans.append(SavedPlan(plan=plan, sequence=sequence) if plan else None)
         return refs, plans
 
     def _insert(self, delivery: Delivery, plans: Sequence[SavedPlan]) -> None:
-        self._last_position += 1
-        self._stories.append(
-            DeliveryStory(position=self._last_position, delivery=delivery, plans=tuple(plans))
-        )
+        self._history.add(delivery)
         self._numbers[delivery.id] = []
+        self._add_plans(delivery, plans)
+
+    def _add_plans(self, delivery: Delivery, plans: Sequence[SavedPlan]) -> None:
+        self._history.add_plans(delivery.id, plans)
         for saved in plans:
             for want in saved.plan.wants:
                 self._raise_wanted(delivery, saved, want)
@@ -264,25 +290,9 @@ class FakeStore:
                 receiver.make_due(now)
         return True
 
-    def _is_prunable(self, story: DeliveryStory, before: datetime) -> bool:
+    def _is_prunable(self, story: FakeStory, before: datetime) -> bool:
         is_ahead = any(
             number > self._receivers[key].notified
             for key, number in self._numbers[story.delivery.id]
         )
-        return story.delivery.received_at < before and not is_ahead
-
-    def _serving(self, delivery_id: str) -> tuple[Attempt, ...]:
-        """On each receiver the attempts that carried the delivery's number, to the first 200."""
-        serving: set[int] = set()
-        by_number = sorted(enumerate(self._attempts), key=lambda row: (row[1].wanted, row[0]))
-        for key, number in self._numbers[delivery_id]:
-            for index, attempt in by_number:
-                if attempt.receiver == key and attempt.wanted >= number:
-                    serving.add(index)
-                    if attempt.outcome == "notified":
-                        break
-        return tuple(self._attempts[index] for index in sorted(serving))
-
-
-def _names(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
-    return delivery.hook, delivery.provider_delivery_id, delivery.body_digest
+        return story.delivery.received_at < before and not is_ahead and not story.is_waiting

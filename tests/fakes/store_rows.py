@@ -1,4 +1,4 @@
-"""What the store in memory is made of: a ref and its cursor, a receiver and its numbers."""
+"""What the store in memory is made of: refs and cursors, receivers and numbers, attempts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from router.core.model import Claim, ReceiverStatus, RefState
 from router.core.push import is_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from router.core.model import Asked, Attempt, DeliveryStory, Intent, Plan, SavedPlan
+    from router.core.model import Asked, Attempt, Intent, Plan
     from router.core.push import Commit
 
 
@@ -24,6 +24,11 @@ class FakeRef:
     cursor: Commit | None = None
     sequence: int = 0
     seen: frozenset[Commit] = frozenset()
+    tips: Mapping[str, Commit] = field(default_factory=dict)
+
+    def read(self) -> RefState:
+        """The state as it is told outside of a decision."""
+        return RefState(cursor=self.cursor, was_planned=self.sequence > 0, tips=dict(self.tips))
 
     def state(self, intent: Intent) -> RefState:
         return RefState(
@@ -35,9 +40,10 @@ class FakeRef:
     def after(self, intent: Intent, plan: Plan | None) -> FakeRef:
         named = {commit for commit in (intent.before, intent.after) if commit is not None}
         seen = self.seen | {commit for commit in named if not is_zero(commit)}
-        if plan is None:
-            return replace(self, seen=seen)
-        return FakeRef(cursor=plan.cursor, sequence=self.sequence + 1, seen=seen)
+        remembered = replace(self, seen=seen, tips={**self.tips, **intent.tips})
+        if plan is None or plan.ref is None:
+            return remembered
+        return replace(remembered, cursor=plan.cursor, sequence=self.sequence + 1)
 
 
 @dataclass(kw_only=True)
@@ -126,7 +132,7 @@ class FakeReceiver:
             wanted=self.wanted,
             failures=self.failures,
             asked=tuple(who for _, who, _ in asked),
-            wanted_since=asked[0][2] if asked else now,
+            wanted_since=min((received_at for _, _, received_at in asked), default=now),
         )
 
     def record(
@@ -159,12 +165,16 @@ class FakeReceiver:
         )
 
 
-def summarize(story: DeliveryStory) -> DeliveryStory:
-    """The story as lists tell it."""
-    return replace(story, plans=tuple(_summarize(saved) for saved in story.plans))
-
-
-def _summarize(saved: SavedPlan) -> SavedPlan:
-    affected = [match for match in saved.plan.matches if match.is_affected]
-    matches = tuple(replace(match, path=None, pattern=None) for match in affected)
-    return replace(saved, plan=replace(saved.plan, matches=matches, wants=()))
+def serving(
+    attempts: Sequence[Attempt], numbers: Collection[tuple[str, int]]
+) -> tuple[Attempt, ...]:
+    """Of each receiver the *attempts* that carried its number, up to the first answered 200."""
+    found: set[int] = set()
+    by_number = sorted(enumerate(attempts), key=lambda row: (row[1].wanted, row[0]))
+    for key, number in numbers:
+        for index, attempt in by_number:
+            if attempt.receiver == key and attempt.wanted >= number:
+                found.add(index)
+                if attempt.outcome == "notified":
+                    break
+    return tuple(attempts[index] for index in sorted(found))

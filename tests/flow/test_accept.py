@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from router.core.errors import MalformedPayload, StoreUnavailable
-from router.core.model import Saved
+from router.core.model import MAX_KEPT_PATHS, Saved
 from router.core.providers.interface import MAX_UPDATES, json_body
 from router.core.providers.table import PROVIDERS
-from router.flow.accept import MATCH_SLICE_PATHS, MAX_KEPT_PATHS, Acceptor
+from router.flow.accept import Acceptor
+from router.flow.matching import MATCH_SLICE_PATHS
 from router.flow.parts import Parts
 from router.flow.reload import describe_activation
 from router.flow.request import Requests
@@ -89,7 +90,7 @@ async def test_a_file_of_no_layer_calls_every_layer_where_the_entry_says_so() ->
     saved = await push(parts, 2, ["README.md"])
     (item,) = saved.plans
     assert {match.layer for match in item.plan.matches if match.is_affected} == {"a", "b"}
-    assert item.plan.knowledge == "exact"
+    assert item.plan.knowledge == "payload"
     assert "README.md" in item.plan.matches[0].reason or item.plan.matches[0].path == "README.md"
 
 
@@ -99,7 +100,7 @@ async def test_a_respelled_url_keeps_the_cursor() -> None:
     respelled = make_repository({"a": ["a"]}, url="git@github.com:acme/fleet.git")
     parts.in_force.replace(make_routing(respelled, generation=1))
     saved = await push(parts, 2, ["a/x"])
-    assert saved.plans[0].plan.knowledge == "exact"
+    assert saved.plans[0].plan.knowledge == "payload"
 
 
 async def test_the_last_commit_of_a_deleted_branch_is_not_taken_for_a_new_one() -> None:

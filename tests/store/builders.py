@@ -10,18 +10,22 @@ from router.core.model import (
     Activation,
     Attempt,
     Claim,
+    Closing,
     Delivery,
+    DeliveryStatus,
     Intent,
     Match,
+    Observation,
     Outcome,
     Plan,
     RefState,
     TrackedRef,
+    UpdateRecord,
     Want,
 )
 
 if TYPE_CHECKING:
-    from router.core.model import DeliveryStatus, ReceiverStatus, Saved, UpdateRecord
+    from router.core.model import ReceiverStatus, Saved, Waiting
     from router.ports import Claimed, Store
     from tests.fakes.clock import FakeClock
 
@@ -54,6 +58,42 @@ def make_delivery(
     )
 
 
+def make_update(
+    after: str = "c2",
+    *,
+    before: str = "c1",
+    ref: str = "refs/heads/main",
+    repository: str | None = "fleet",
+    status: DeliveryStatus = "accepted",
+    paths: tuple[str, ...] = (),
+    is_truncated: bool = False,
+    incomplete: str | None = None,
+) -> UpdateRecord:
+    """One that waits to be planned."""
+    return UpdateRecord(
+        ref=ref,
+        before=before,
+        after=after,
+        forced=None,
+        repository=repository,
+        status=status,
+        reason="",
+        paths=paths,
+        is_truncated=is_truncated,
+        incomplete=incomplete,
+    )
+
+
+def make_closing(
+    delivery: Delivery,
+    status: DeliveryStatus = "routed",
+    *,
+    ref: str = "refs/heads/main",
+    reason: str = "",
+) -> Closing:
+    return Closing(delivery=delivery.id, ref=ref, status=status, reason=reason)
+
+
 def make_want(receiver: str = APP1, *layers: str, is_held: bool = False) -> Want:
     names = layers or (receiver.rsplit("/", 1)[1],)
     return Want(receiver=receiver, layers=names, is_held=is_held)
@@ -70,7 +110,7 @@ def make_plan(
     affected = tuple(Match(layer=layer, is_affected=True, reason="changed") for layer in layers)
     return Plan(
         repository="fleet",
-        knowledge="exact",
+        knowledge="payload",
         reason="file lists",
         matches=affected if matches is None else matches,
         wants=wants,
@@ -133,6 +173,48 @@ async def save(
     """Save one delivery with one plan."""
     intent = make_intent(*(wants or (make_want(),)), after=after)
     return await store.save_delivery(make_delivery(clock), [intent], generation=generation)
+
+
+async def accept(
+    store: Store,
+    clock: FakeClock,
+    *updates: UpdateRecord,
+    provider_delivery_id: str | None = None,
+) -> Delivery:
+    """Save one delivery whose updates, by default one, wait to be planned."""
+    delivery = make_delivery(
+        clock,
+        provider_delivery_id=provider_delivery_id,
+        status="accepted",
+        updates=updates or (make_update(),),
+    )
+    assert not (await store.save_delivery(delivery, [], generation=1)).is_duplicate
+    return delivery
+
+
+async def observe(
+    store: Store,
+    *closings: Closing,
+    intents: Sequence[Intent] = (),
+    delivery: Delivery | None = None,
+    repository: str = "fleet",
+    generation: int = 1,
+) -> Saved | None:
+    observation = Observation(
+        repository=repository, intents=tuple(intents), delivery=delivery, closings=closings
+    )
+    return await store.save_observation(observation, generation=generation)
+
+
+async def waiting(store: Store, repository: str = "fleet") -> list[Waiting]:
+    return list(await store.waiting(repository))
+
+
+async def read(store: Store, delivery: Delivery) -> Delivery:
+    """The delivery as it stands now."""
+    story = await store.delivery(delivery.id)
+    assert story is not None
+    return story.delivery
 
 
 async def claim(

@@ -4,7 +4,18 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 
-SUITES = ("saving", "planning", "activating", "claiming", "calling", "history", "pruning")
+SUITES = (
+    "saving",
+    "planning",
+    "waiting",
+    "observing",
+    "closing",
+    "activating",
+    "claiming",
+    "calling",
+    "history",
+    "pruning",
+)
 
 pytest.register_assert_rewrite(
     "tests.store.contract", *(f"tests.store.contract_{suite}" for suite in SUITES)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from tests.store.contract_activating import ActivatingContract
 from tests.store.contract_calling import CallingContract
 from tests.store.contract_claiming import ClaimingContract
+from tests.store.contract_closing import ClosingContract
 from tests.store.contract_history import HistoryContract
+from tests.store.contract_observing import ObservingContract
 from tests.store.contract_planning import PlanningContract
 from tests.store.contract_pruning import PruningContract
 from tests.store.contract_saving import SavingContract
+from tests.store.contract_waiting import WaitingContract
 
 if TYPE_CHECKING:
     from router.ports import Store
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 class StoreContract(
     SavingContract,
     PlanningContract,
+    WaitingContract,
+    ObservingContract,
+    ClosingContract,
     ActivatingContract,
     ClaimingContract,
     CallingContract,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from router.core.model import StoredGeneration
+from router.core.model import Intent, RefState, StoredGeneration
 from tests.store.builders import (
     APP1,
     APP2,
+    MAIN,
+    Asking,
     adopt_nothing,
     claim,
     claim_one,
@@ -17,6 +20,7 @@ from tests.store.builders import (
     make_activation,
     make_delivery,
     make_intent,
+    make_plan,
     make_want,
     record,
     save,
@@ -26,7 +30,7 @@ from tests.store.builders import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from router.core.model import Delivery, Intent
+    from router.core.model import Delivery
     from router.ports import Store
     from tests.fakes.clock import FakeClock
 
@@ -71,6 +75,43 @@ class ActivatingContract:
         story = await store.delivery(delivery.id)
         assert story is not None
         assert [who.delivery for who in (await claim_one(store)).asked] == [delivery.id]
+
+    async def test_an_adoption_that_plans_nothing_is_not_saved(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        unplanned, planned = make_delivery(clock), make_delivery(clock)
+        seen = Intent(decide=lambda state: None, tracked=MAIN, after="c1")
+
+        def adopt(names: Collection[str]) -> Sequence[tuple[Delivery, Intent]]:
+            return [(unplanned, seen), (planned, make_intent(make_want(), tracked=None))]
+
+        activation = make_activation("g2", definitions={"app1": "1"})
+        activated = await store.activate(activation, adopt=adopt)
+        assert activated.adopted == ("app1",)
+        assert [story.delivery for story in await store.deliveries(limit=9)] == [planned]
+        assert await store.ref_state(MAIN) == RefState()
+        assert (await status(store)).wanted == 1
+
+    async def test_an_adoption_is_told_the_state_of_a_ref_and_leaves_it_alone(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        await save(store, clock, after="c1")
+        asking = Asking(replace(make_plan(make_want(), cursor="c9"), ref=None))
+        delivery = make_delivery(clock)
+
+        def adopt(names: Collection[str]) -> Sequence[tuple[Delivery, Intent]]:
+            return [(delivery, Intent(decide=asking, tracked=MAIN))]
+
+        await store.activate(make_activation("g2", definitions={"app1": "1"}), adopt=adopt)
+        known = RefState(cursor="c1", was_planned=True)
+        assert asking.states == [known]
+        assert await store.ref_state(MAIN) == known
+        story = await store.delivery(delivery.id)
+        assert story is not None
+        assert [saved.sequence for saved in story.plans] == [None]
+        assert (await status(store)).wanted == 2
+        later = await save(store, clock, after="c2", generation=2)
+        assert [saved.sequence for saved in later.plans] == [2]
 
     async def test_an_adoption_that_fails_leaves_the_old_file_in_force(
         self, store: Store, clock: FakeClock

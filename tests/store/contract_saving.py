@@ -52,6 +52,7 @@ class SavingContract:
             reason="",
             paths=("apps/app1/a.yaml", "README.md"),
             is_truncated=True,
+            incomplete="the lists name 20 commits at most",
         )
         delivery = make_delivery(clock, provider_delivery_id="p1", updates=(update,))
         saved = await store.save_delivery(

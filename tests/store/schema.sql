@@ -46,6 +46,17 @@ CREATE TABLE generations (
   text BLOB NOT NULL,
   loaded_at INTEGER NOT NULL
 );
+CREATE TABLE hints (
+  delivery INTEGER NOT NULL REFERENCES deliveries (position) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  repository TEXT NOT NULL,
+  ref BLOB NOT NULL,
+  before_id TEXT NOT NULL,
+  after_id TEXT NOT NULL,
+  status TEXT NOT NULL,
+  reason BLOB NOT NULL,
+  PRIMARY KEY (delivery, ordinal)
+) WITHOUT ROWID;
 CREATE TABLE layer_receivers (
   layer TEXT NOT NULL,
   receiver INTEGER NOT NULL REFERENCES receivers (id),
@@ -76,7 +87,7 @@ CREATE TABLE plans (
   ref_id INTEGER REFERENCES refs (id),
   sequence INTEGER,
   affected BLOB NOT NULL
-);
+, path_count INTEGER NOT NULL DEFAULT 0, paths BLOB);
 CREATE TABLE receivers (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
@@ -100,6 +111,12 @@ CREATE TABLE refs (
   sequence INTEGER NOT NULL,
   UNIQUE (repository, url, ref)
 );
+CREATE TABLE tips (
+  ref_id INTEGER NOT NULL REFERENCES refs (id),
+  name BLOB NOT NULL,
+  commit_id TEXT NOT NULL,
+  PRIMARY KEY (ref_id, name)
+) WITHOUT ROWID;
 CREATE TABLE wants (
   receiver INTEGER NOT NULL REFERENCES receivers (id),
   number INTEGER NOT NULL,
@@ -115,6 +132,8 @@ CREATE INDEX deliveries_by_age ON deliveries (received_at);
 CREATE UNIQUE INDEX deliveries_once
   ON deliveries (hook, provider_delivery_id, body_digest)
   WHERE provider_delivery_id IS NOT NULL AND status IN ('routed', 'accepted');
+CREATE INDEX hints_by_before ON hints (repository, ref, before_id);
+CREATE INDEX hints_waiting ON hints (repository) WHERE status = 'accepted';
 CREATE INDEX plans_by_delivery ON plans (delivery);
 CREATE INDEX receivers_due ON receivers (cluster, due_at, key) WHERE callable > notified;
 CREATE INDEX wants_by_plan ON wants (plan, ordinal);

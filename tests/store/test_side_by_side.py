@@ -14,91 +14,35 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from router.core.errors import RouterError
-from router.core.model import Attempt, Delivery, Intent, Match, Plan, RefState, TrackedRef, Want
+from router.core.model import Attempt, Delivery, Intent, Observation
 from router.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.store.builders import make_activation
+from tests.store.strategies import (
+    ENTRIES,
+    LAYERS,
+    OUTCOMES,
+    OWNERS,
+    RECEIVERS,
+    REFS,
+    UPDATES,
+    closings,
+    intents,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from hypothesis.strategies import SearchStrategy
-
-    from router.core.model import Claim, DeliveryStory, Outcome
-    from router.ports import Store
-
-LAYERS = ("app1", "app2", "db")
-RECEIVERS = ("prod/flux-system/app1", "prod/flux-system/app2", "staging/flux-system/app1")
-REFS = tuple(
-    TrackedRef(repository="fleet", url="git/fleet", ref=ref)
-    for ref in ("refs/heads/a", "refs/heads/b")
-)
-OUTCOMES: tuple[Outcome, ...] = (
-    "notified",
-    "notified",
-    "rejected",
-    "unreachable",
-    "timed_out",
-    "misconfigured",
-    "cancelled",
-)
-OWNERS = st.sampled_from(["us", "them"])
-COMMITS = st.sampled_from(["c1", "c2", "c3", "0" * 40])
-TEXTS = st.text(st.characters(exclude_categories=()), max_size=5)
-WANTS: SearchStrategy[tuple[Want, ...]] = st.lists(
-    st.builds(
-        Want,
-        receiver=st.sampled_from(RECEIVERS),
-        layers=st.lists(st.sampled_from(LAYERS), min_size=1, unique=True).map(tuple),
-        is_held=st.booleans(),
-    ),
-    max_size=3,
-    unique_by=lambda want: want.receiver,
-).map(tuple)
-MATCHES: SearchStrategy[tuple[Match, ...]] = st.lists(
-    st.builds(
-        Match,
-        layer=st.sampled_from(LAYERS),
-        is_affected=st.booleans(),
-        reason=TEXTS,
-        path=st.none() | TEXTS,
-        pattern=st.none() | TEXTS,
+    from router.core.model import (
+        Claim,
+        DeliveryStory,
+        Outcome,
+        TrackedRef,
+        UpdateRecord,
+        Waiting,
     )
-    | st.builds(
-        Match,
-        layer=st.sampled_from(LAYERS),
-        is_affected=st.just(True),
-        reason=st.sampled_from(["not known", "adopted"]),
-    ),
-    max_size=3,
-).map(tuple)
-
-
-@st.composite
-def intents(draw: st.DrawFn) -> Intent:
-    wants, matches, reason = draw(WANTS), draw(MATCHES), draw(TEXTS)
-    before, after = draw(COMMITS), draw(COMMITS)
-
-    plans_nothing = draw(st.sampled_from([False, False, False, True]))
-
-    def decide(state: RefState) -> Plan | None:
-        if plans_nothing:
-            return None
-        return Plan(
-            repository="fleet",
-            knowledge="exact",
-            reason=f"{reason} {state}",
-            matches=matches,
-            wants=wants,
-            ref=reason,
-            commit=after,
-            before=state.cursor,
-            cursor=None if state.is_tip_known else after,
-        )
-
-    tracked = draw(st.none() | st.sampled_from(REFS))
-    return Intent(decide=decide, tracked=tracked, before=before, after=after)
+    from router.ports import Store
 
 
 async def outcome_of(answer: Awaitable[Any]) -> Any:
@@ -111,6 +55,10 @@ async def outcome_of(answer: Awaitable[Any]) -> Any:
 async def told(stories: Awaitable[Sequence[DeliveryStory | None]]) -> list[DeliveryStory | None]:
     """Stories without their positions: a store may leave gaps between them."""
     return [story and replace(story, position=0) for story in await stories]
+
+
+async def listed(answer: Awaitable[Sequence[Any]]) -> list[Any]:
+    return list(await answer)
 
 
 async def one(story: Awaitable[DeliveryStory | None]) -> Sequence[DeliveryStory | None]:
@@ -178,6 +126,7 @@ class SideBySide(RuleBasedStateMachine):
         planned=st.lists(intents(), max_size=2),
         status=st.sampled_from(["routed", "accepted", "ignored"]),
         provider_delivery_id=st.sampled_from([None, "p1", "p2", "\udcff"]),
+        updates=UPDATES,
         is_stale=st.sampled_from([False, False, False, True]),
     )
     def save_delivery(
@@ -185,14 +134,48 @@ class SideBySide(RuleBasedStateMachine):
         planned: list[Intent],
         status: str,
         provider_delivery_id: str | None,
+        updates: tuple[UpdateRecord, ...],
         is_stale: bool,
     ) -> None:
         last = self.both(lambda store: store.last_generation())
         generation = last.number + is_stale
         delivery = self.new_delivery(
-            status=status, hook="github", provider_delivery_id=provider_delivery_id, body_digest="d"
+            status=status,
+            hook="github",
+            provider_delivery_id=provider_delivery_id,
+            body_digest="d",
+            updates=updates,
         )
         self.both(lambda store: store.save_delivery(delivery, planned, generation=generation))
+
+    @rule(
+        data=st.data(),
+        repository=st.sampled_from(ENTRIES),
+        planned=st.lists(intents(), max_size=2),
+        is_swept=st.booleans(),
+        is_stale=st.sampled_from([False, False, False, True]),
+    )
+    def save_observation(
+        self,
+        data: st.DataObject,
+        repository: str,
+        planned: list[Intent],
+        is_swept: bool,
+        is_stale: bool,
+    ) -> None:
+        ids = [each.delivery for each in self.read_waiting(repository)] * 3 + self.ids[-3:] or [
+            "unknown"
+        ]
+        closed = tuple(data.draw(st.lists(closings(ids), max_size=3)))
+        observation = Observation(
+            repository=repository,
+            intents=tuple(planned) if closed or is_swept else (),
+            delivery=self.new_delivery(origin="sweep", status="routed") if is_swept else None,
+            closings=closed,
+        )
+        last = self.both(lambda store: store.last_generation())
+        generation = last.number + is_stale
+        self.both(lambda store: store.save_observation(observation, generation=generation))
 
     @rule(
         owner=OWNERS,
@@ -263,12 +246,24 @@ class SideBySide(RuleBasedStateMachine):
             self.read_story(story.delivery.id)
         self.both(lambda store: second_page(store))
         self.both(lambda store: told(store.layer_deliveries("app1", limit=3)))
+        self.both(lambda store: store.waiting_repositories())
+        for repository in ENTRIES:
+            self.read_waiting(repository)
+        for ref in REFS:
+            self.read_ref(ref)
         for each in self.both(lambda store: store.receivers()):
             assert each.notified <= each.wanted
             assert each.callable <= each.wanted
 
     def read_story(self, delivery_id: str) -> None:
         self.both(lambda store: told(one(store.delivery(delivery_id))))
+
+    def read_waiting(self, repository: str) -> list[Waiting]:
+        waiting: list[Waiting] = self.both(lambda store: listed(store.waiting(repository)))
+        return waiting
+
+    def read_ref(self, ref: TrackedRef) -> None:
+        self.both(lambda store: store.ref_state(ref))
 
     def teardown(self) -> None:
         self.runner.run(self.sqlite.close())

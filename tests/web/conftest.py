@@ -79,6 +79,7 @@ async def open_web(
         store=store,
         in_force=in_force,
         requests=Requests(parts),
+        troubles={},
         render_metrics=metrics.render,
     )
     admin = create_admin_app(api, token=Secret(token) if token else None)

@@ -42,7 +42,7 @@ async def test_a_delivery_s_story_tells_why_each_layer_was_called(web: Web) -> N
     await call_due(web)
     story = (await web.admin.get(f"/api/v1/deliveries/{delivery}")).json()
     (plan,) = story["plans"]
-    assert (plan["knowledge"], plan["sequence"], plan["layers"]) == ("exact", 2, ["app1"])
+    assert (plan["knowledge"], plan["sequence"], plan["layers"]) == ("payload", 2, ["app1"])
     assert plan["unmappedCount"] == 1
     (match,) = [match for match in plan["matches"] if match["affected"]]
     assert (match["path"], match["pattern"]) == ("apps/app1/a.yaml", "apps/app1/")
@@ -112,7 +112,7 @@ async def test_a_replay_moves_no_cursor(web: Web) -> None:
     await web.admin.post(f"/api/v1/deliveries/{first}/replay")
     third = await push(web, 3)
     story = (await web.admin.get(f"/api/v1/deliveries/{third}")).json()
-    assert story["plans"][0]["knowledge"] == "exact"
+    assert story["plans"][0]["knowledge"] == "payload"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_metrics_count_deliveries_plans_and_receivers(web: Web) -> None:
         'flux_router_deliveries_total{hook="github",outcome="unauthorized"} 1.0',
         'flux_router_deliveries_total{hook="unknown",outcome="not_found"} 1.0',
         'flux_router_plans_total{knowledge="unknown",repository="fleet"} 1.0',
-        'flux_router_plans_total{knowledge="exact",repository="fleet"} 1.0',
+        'flux_router_plans_total{knowledge="payload",repository="fleet"} 1.0',
         'flux_router_receivers{cluster="prod",state="due"} 7.0',
     ):
         assert line in text

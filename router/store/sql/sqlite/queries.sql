@@ -98,12 +98,64 @@ UPDATE refs SET cursor = ?, sequence = ? WHERE id = ?;
 -- Remember a before or after of this ref, for ever; changes no row when it is known.
 INSERT OR IGNORE INTO commits_seen (ref_id, commit_id) VALUES (?, ?);
 
+-- name: insert_hint
+-- An update of a delivery waits to be planned.
+INSERT INTO hints (delivery, ordinal, repository, ref, before_id, after_id, status, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: close_hints
+-- What a delivery has waiting for one ref waits no more; returns where it stands, if it did wait.
+UPDATE hints SET status = ?, reason = ?
+WHERE delivery = (SELECT position FROM deliveries WHERE id = ?)
+  AND repository = ? AND ref = ? AND status = 'accepted'
+RETURNING delivery;
+
+-- name: hint_statuses
+-- Whether any of a delivery's updates still waits, and whether any that did is routed.
+SELECT max(status = 'accepted') AS is_waiting, max(status = 'routed') AS is_routed
+FROM hints WHERE delivery = ?;
+
+-- name: close_delivery
+-- A delivery of which nothing waits any more; without a new reason it keeps its own.
+UPDATE deliveries SET status = ?, reason = coalesce(?, reason)
+WHERE position = ? AND status = 'accepted';
+
+-- name: waiting_hints
+-- The updates that wait for one entry, oldest first, and whether another push starts at their end.
+SELECT h.delivery, h.ordinal, EXISTS (
+  SELECT 1 FROM hints n
+  WHERE n.repository = h.repository AND n.ref = h.ref AND n.before_id = h.after_id
+    AND (n.delivery, n.ordinal) <> (h.delivery, h.ordinal)
+) AS is_followed
+FROM hints h
+WHERE h.repository = ? AND h.status = 'accepted'
+ORDER BY h.delivery, h.ordinal;
+
+-- name: waiting_repositories
+-- The entries for which updates wait.
+SELECT DISTINCT repository FROM hints WHERE status = 'accepted' ORDER BY repository;
+
+-- name: closed_hints
+-- What became of the updates that waited, in the deliveries at the positions of a JSON array.
+SELECT delivery, ordinal, status, reason FROM hints
+WHERE delivery IN (SELECT value FROM json_each(?)) AND status <> 'accepted';
+
+-- name: save_tip
+-- Where a ref of a wildcard was last seen.
+INSERT INTO tips (ref_id, name, commit_id) VALUES (?, ?, ?)
+ON CONFLICT (ref_id, name) DO UPDATE SET commit_id = excluded.commit_id
+  WHERE commit_id <> excluded.commit_id;
+
+-- name: tips
+-- Where the refs of a wildcard were last seen.
+SELECT name, commit_id FROM tips WHERE ref_id = ?;
+
 -- name: insert_plan
 -- One decision of a delivery.
 INSERT INTO plans (
   delivery, generation, repository, knowledge, reason, ref, commit_id, before_id, cursor,
-  unmapped_count, ref_id, sequence, affected
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  unmapped_count, path_count, paths, ref_id, sequence, affected
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_match
 -- Why a layer is, or is not, affected by a plan.
@@ -222,11 +274,11 @@ WHERE received_at < ? AND (received_at, position) > (?, ?)
 ORDER BY received_at, position LIMIT ?;
 
 -- name: is_waited_for
--- Whether a receiver still has to be called for a delivery.
+-- Whether a delivery still has to be planned, or a receiver to be called for it.
 SELECT EXISTS (
   SELECT 1 FROM plans p JOIN wants w ON w.plan = p.id JOIN receivers r ON r.id = w.receiver
-  WHERE p.delivery = ? AND w.number > r.notified
-);
+  WHERE p.delivery = :position AND w.number > r.notified
+) OR EXISTS (SELECT 1 FROM hints h WHERE h.delivery = :position AND h.status = 'accepted');
 
 -- name: delete_matches
 -- Retention: so many matches of a delivery.
@@ -239,6 +291,12 @@ DELETE FROM matches WHERE (plan, ordinal) IN (
 DELETE FROM wants WHERE (receiver, number, ordinal) IN (
   SELECT w.receiver, w.number, w.ordinal FROM plans p JOIN wants w ON w.plan = p.id
   WHERE p.delivery = ? LIMIT ?
+);
+
+-- name: delete_hints
+-- Retention: so many of a delivery's updates that once waited.
+DELETE FROM hints WHERE (delivery, ordinal) IN (
+  SELECT h.delivery, h.ordinal FROM hints h WHERE h.delivery = ? LIMIT ?
 );
 
 -- name: delete_delivery
@@ -281,14 +339,16 @@ SELECT * FROM deliveries WHERE position IN (SELECT value FROM json_each(?)) ORDE
 SELECT receiver FROM layer_receivers WHERE layer = ?;
 
 -- name: layer_positions
--- Deliveries in which a layer wanted a receiver, newest first.
-SELECT p.delivery FROM wants w JOIN plans p ON p.id = w.plan
+-- Plans in which a layer wanted a receiver, and their deliveries, newest plan first.
+SELECT p.id, p.delivery FROM wants w JOIN plans p ON p.id = w.plan
 WHERE w.receiver = ? AND w.layer = ?
 ORDER BY w.number DESC;
 
 -- name: plans_of
 -- The plans of the deliveries at the positions of a JSON array, in the order they were made.
-SELECT * FROM plans WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY id;
+SELECT id, delivery, repository, knowledge, reason, ref, commit_id, before_id, cursor,
+  unmapped_count, path_count, NULL AS paths, sequence, affected
+FROM plans WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY id;
 
 -- name: plans
 -- The plans of a delivery, in the order they were made.

@@ -1,71 +1,20 @@
+"""What a push that moved a ref would tell its provider, read from real repositories."""
+
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from router.core.errors import SettingsInvalid
-from router.remote import git as git_module
-from router.remote.git import read_push, resolve_commit
+from router.remote.git.checkout import resolve_commit
+from router.remote.git.pushes import MAX_CREATED_COMMITS
+from tests.remote.git.local import MAIN, URL, ZERO, Repo, make_repo
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from router.core.providers.interface import OutgoingPush
-
-URL = "https://git.example/acme/fleet"
-MAIN = "refs/heads/main"
-ROOT = Path(__file__).parents[2]
-ZERO = "0" * 40
-
-
-@dataclass(frozen=True, slots=True)
-class Repo:
-    """A real repository that a test makes history in."""
-
-    path: Path
-
-    def git(self, *arguments: str, **variables: str) -> str:
-        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-        environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
-        settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-        finished = subprocess.run(
-            ["git", "-C", self.path, *identity, *arguments],
-            check=True,
-            capture_output=True,
-            env=environment | settings | variables,
-        )
-        return finished.stdout.decode().strip()
-
-    def write(self, files: Mapping[str, str | None]) -> None:
-        for name, content in files.items():
-            path = self.path / name
-            if content is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content)
-
-    def commit(self, files: Mapping[str, str | None] | None = None, message: str = "change") -> str:
-        self.write(files or {})
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
-        return self.git("rev-parse", "HEAD")
-
-    def push(self, before: str, after: str, ref: str = MAIN) -> OutgoingPush:
-        return read_push(self.path, before=before, after=after, ref=ref, repository_url=URL)
-
-
-def make_repo(path: Path, *options: str) -> Repo:
-    path.mkdir(parents=True, exist_ok=True)
-    repo = Repo(path)
-    repo.git("init", "--quiet", "--initial-branch=main", *options)
-    return repo
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -154,7 +103,7 @@ def test_the_first_push_of_all_tells_the_root_commit(repo: Repo) -> None:
 
 
 def test_a_new_branch_tells_no_more_commits_than_the_limit(repo: Repo) -> None:
-    limit = git_module.MAX_CREATED_COMMITS
+    limit = MAX_CREATED_COMMITS
     commits = "".join(
         f"commit refs/heads/main\nmark :{number}\ncommitter A <a@b> {number} +0000\n"
         f"data 1\nx\n" + (f"from :{number - 1}\n" if number > 1 else "")
@@ -229,7 +178,7 @@ def test_a_bare_repository_is_read_from_within_a_hook(tmp_path: Path, repo: Repo
         "import sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\n"
-        "from router.remote.git import read_push\n"
+        "from router.remote.git.pushes import read_push\n"
         "before, after, ref = sys.stdin.read().split()\n"
         "push = read_push(Path(), before=before, after=after, ref=ref, repository_url='u')\n"
         "Path('told').write_text(repr([commit.added for commit in push.commits]))\n"
@@ -298,72 +247,3 @@ def test_what_cannot_be_read_is_the_operators_to_mend(
     repo.commit()
     with pytest.raises(SettingsInvalid, match=word):
         repo.push(before, after, ref)
-
-
-def test_a_folder_that_is_no_repository_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="not a git repository"):
-        resolve_commit(tmp_path, "HEAD")
-    with pytest.raises(SettingsInvalid, match="nowhere"):
-        resolve_commit(tmp_path / "nowhere", "HEAD")
-
-
-def test_a_missing_git_command_is_an_error(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(repo.path))
-    with pytest.raises(SettingsInvalid, match="git command is not installed"):
-        resolve_commit(repo.path, "HEAD")
-
-
-def test_a_git_that_hangs_is_killed_with_its_children(
-    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    hanging = tmp_path / "bin" / "git"
-    hanging.parent.mkdir()
-    hanging.write_text(f"#!/bin/sh\n/bin/sleep 600 > '{pipe}' &\n/bin/sleep 600\n")
-    hanging.chmod(0o755)
-    monkeypatch.setenv("PATH", str(hanging.parent))
-    with pytest.raises(SettingsInvalid, match=r"git took longer than 0\.2 s"):
-        resolve_commit(repo.path, "HEAD", deadline_seconds=0.2)
-    os.set_blocking(reader, True)
-    assert os.read(reader, 1) == b""  # ends only when the child is gone
-    os.close(reader)
-
-
-def test_any_name_of_a_commit_is_resolved(repo: Repo) -> None:
-    first, second = repo.commit(message="one"), repo.commit(message="two")
-    repo.git("tag", "-a", "-m", "release", "v1", first)
-    repo.git("branch", "--", "topic", first)
-    for name, commit in {
-        "HEAD": second,
-        "main": second,
-        "HEAD~1": first,
-        "v1": first,
-        "topic": first,
-        first[:10]: first,
-        MAIN: second,
-        ZERO: ZERO,
-    }.items():
-        assert resolve_commit(repo.path, name) == commit
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "nothing",
-        "",
-        "^HEAD",
-        "HEAD..HEAD",
-        "--all",
-        "--git-dir",
-        "HEAD:a",
-        "nu\0l",
-        "-x\ny",
-        "@{9}",
-    ],
-)
-def test_a_name_that_is_not_one_commit_is_refused(name: str, repo: Repo) -> None:
-    repo.commit({"a": "1\n"})
-    with pytest.raises(SettingsInvalid):
-        resolve_commit(repo.path, name)

@@ -1,0 +1,164 @@
+"""What the files of a checkout and the layers of a routing file make of each other, as findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from router.cli.tables import counted, printable
+from router.core.coverage import cover
+from router.core.model import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from router.config.places import Places
+    from router.config.report import Place
+    from router.core.coverage import Coverage, SharedFiles
+    from router.core.push import Commit
+    from router.core.routing import Repository
+
+Level: TypeAlias = Literal["error", "warning", "note"]
+
+SHOWN_FILES = 10
+"""Files, or folders when there are more files, that one finding names."""
+
+SHOWN_LAYERS = 5
+"""Layers that one finding names."""
+
+SHOWN_OVERLAPS = 20
+"""Overlaps told one by one, those with the most files; JSON has all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to look at, at its place in the routing file."""
+
+    level: Level
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The files of one commit."""
+
+    commit: Commit
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """One entry of a routing file, laid over the files of a commit."""
+
+    file: str
+    entry: Repository
+    places: Places
+    tree: Tree
+    coverage: Coverage
+
+    def findings(self) -> Iterator[Finding]:
+        """What to look at, in file order within each kind."""
+        yield from self._unmapped()
+        yield from self._idle()
+        yield from self._overlaps()
+
+    def view(self) -> dict[str, Any]:
+        """The same as JSON, without limits but for the names of files that no layer owns."""
+        coverage = self.coverage
+        return {
+            "repository": self.entry.name,
+            "ref": self.entry.ref,
+            "commit": self.tree.commit,
+            "fileCount": coverage.file_count,
+            "unmappedCount": len(coverage.unmapped),
+            "unmapped": list(coverage.unmapped[:SHOWN_FILES]),
+            "unmappedFolders": dict(_by_folder(coverage.unmapped)),
+            "idlePatterns": [
+                {
+                    "layer": idle.layer,
+                    "pattern": idle.pattern,
+                    "line": self.places.patterns[idle.layer][idle.position].line,
+                    "column": self.places.patterns[idle.layer][idle.position].column,
+                }
+                for idle in coverage.idle
+            ],
+            "overlaps": [
+                {"layers": list(shared.layers), "count": shared.count, "example": shared.example}
+                for shared in coverage.shared
+            ],
+        }
+
+    def _unmapped(self) -> Iterator[Finding]:
+        found = self.coverage.unmapped
+        if not found:
+            return
+        is_ignored = self.entry.unmapped == "ignore"
+        yield self._finding(
+            "warning" if is_ignored else "note",
+            self.places.entries[self.entry.name],
+            f"no layer owns {len(found)} of {counted(self.coverage.file_count, 'file')}, and a "
+            f"change there calls {'nothing' if is_ignored else 'every layer'}: {_told(found)}",
+        )
+
+    def _idle(self) -> Iterator[Finding]:
+        for idle in self.coverage.idle:
+            yield self._finding(
+                "note" if idle.pattern.startswith("!") else "warning",
+                self.places.patterns[idle.layer][idle.position],
+                f"`{printable(idle.pattern)}` of layer `{idle.layer}` matches no file",
+            )
+
+    def _overlaps(self) -> Iterator[Finding]:
+        shared = self.coverage.shared
+        for overlap in shared[:SHOWN_OVERLAPS]:
+            yield self._finding("note", self.places.layers[overlap.layers[1]], _overlap(overlap))
+        if len(shared) > SHOWN_OVERLAPS:
+            yield self._finding(
+                "note",
+                self.places.entries[self.entry.name],
+                f"{len(shared) - SHOWN_OVERLAPS} more sets of layers share files; -o json has all",
+            )
+
+    def _finding(self, level: Level, place: Place, message: str) -> Finding:
+        problem = Problem(
+            file=self.file,
+            line=place.line,
+            column=place.column,
+            message=message,
+            is_warning=True,
+        )
+        return Finding(level=level, problem=problem)
+
+
+def survey_entry(file: str, entry: Repository, places: Places, tree: Tree) -> Survey:
+    """Lay *entry* of the routing file *file* over the files of *tree*."""
+    coverage = cover(entry.index, tree.files)
+    return Survey(file=file, entry=entry, places=places, tree=tree, coverage=coverage)
+
+
+def _overlap(shared: SharedFiles) -> str:
+    named = [f"`{name}`" for name in shared.layers]
+    more = len(named) - SHOWN_LAYERS
+    if more > 1:
+        named = [*named[:SHOWN_LAYERS], f"{more} more"]
+    return (
+        f"layers {', '.join(named[:-1])} and {named[-1]} share {counted(shared.count, 'file')}, "
+        f"such as `{printable(shared.example)}`: a change there calls each of them"
+    )
+
+
+def _told(paths: Sequence[str]) -> str:
+    """The files by name; where they are many, by the folder at the root that they are in."""
+    if len(paths) <= SHOWN_FILES:
+        return ", ".join(printable(path) for path in paths)
+    groups = _by_folder(paths)
+    told = [f"{printable(name)} ({count})" for name, count in groups[:SHOWN_FILES]]
+    rest = sum(count for _, count in groups[SHOWN_FILES:])
+    return ", ".join(told) + (f" and {rest} more" if rest else "")
+
+
+def _by_folder(paths: Sequence[str]) -> list[tuple[str, int]]:
+    """How many files each folder at the root holds; a file at the root stands for itself."""
+    tops = (path.partition("/") for path in paths)
+    return Counter(name + slash for name, slash, _ in tops).most_common()

@@ -1,0 +1,36 @@
+"""Where things stand in a routing file that loaded, for findings that come after the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.config.tree import child, items, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.config.report import Place
+    from router.config.tree import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Lines and columns, by the names that the file gives."""
+
+    entries: Mapping[str, Place]
+    """Of `repositories`."""
+    layers: Mapping[str, Place]
+    patterns: Mapping[str, tuple[Place, ...]]
+    """Those of a layer's `paths`, in order."""
+
+
+def find_places(root: Node) -> Places:
+    """The places in the tree of a routing file without problems."""
+    entries = items(root, "repositories")
+    layers = [layer for entry in entries for layer in items(entry, "layers")]
+    return Places(
+        entries={text(entry, "name") or "": child(entry, "name") or entry for entry in entries},
+        layers={text(layer, "name") or "": child(layer, "name") or layer for layer in layers},
+        patterns={text(layer, "name") or "": items(layer, "paths") for layer in layers},
+    )

@@ -1,0 +1,151 @@
+"""Git mode: what the tips of a Git host say against the commit last planned.
+
+The ref's tip is what counts; pushes only hint that it may have moved. A push waits while its commit
+may still become visible: hosts tell of a push before every one of their servers shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.core.model import Closing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from router.core.model import DeliveryStatus, RefState, Waiting
+    from router.core.push import Commit
+    from router.core.routing import Repository
+
+ALREADY_PLANNED = "nothing is left to plan: the ref stands where it was planned last"
+NOT_VISIBLE = (
+    "not_visible: the Git host did not show this commit in time; sweeps go on looking for it"
+)
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A tip that is to be planned, and the commit that it is compared with."""
+
+    ref: str
+    base: Commit | None
+    """None when it is not known what was there."""
+    tip: Commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The waiting updates of an entry, sorted by what a look at the host tells of them."""
+
+    covered: tuple[Waiting, ...] = ()
+    """The ref stands at their commit, or has been there."""
+    pending: tuple[Waiting, ...] = ()
+    """Their commit may still become visible."""
+    late: tuple[Waiting, ...] = ()
+    """Their commit did not become visible in time."""
+
+
+def moved_tips(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> tuple[Move, ...]:
+    """The tips to plan, in order; each is compared with the one before, the first with the cursor.
+
+    *tips* are those of the refs that the entry tracks; a ref that is gone keeps its cursor. A
+    wildcard has one cursor: tips that are there at first sight only set it, to the highest version.
+    """
+    if not entry.is_wildcard:
+        moved = [ref for ref, tip in tips.items() if tip != state.cursor]
+    else:
+        moved = sorted(
+            (ref for ref, tip in tips.items() if state.tips.get(ref) != tip), key=version_key
+        )
+        if not state.tips:
+            moved = [ref for ref in moved[-1:] if tips[ref] != state.cursor]
+    moves: list[Move] = []
+    base = state.cursor
+    for ref in moved:
+        moves.append(Move(ref=ref, base=base, tip=tips[ref]))
+        base = tips[ref]
+    return tuple(moves)
+
+
+def is_news(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> bool:
+    """Whether a look would find something to plan or to remember in *tips*."""
+    if entry.is_wildcard:
+        return any(state.tips.get(ref) != tip for ref, tip in tips.items())
+    return bool(moved_tips(entry, state, tips))
+
+
+def judge_waiting(
+    waiting: Sequence[Waiting],
+    *,
+    tips: Mapping[str, Commit],
+    known: Collection[Commit],
+    now: datetime,
+    visible_timeout_seconds: float,
+) -> Judged:
+    """What becomes of the pushes that wait, when the host's *tips* are planned.
+
+    *known* are those of their commits that the clone has. A push from the very tip that the host
+    shows is still to become visible, also if it leads back to a commit that is known.
+    """
+    covered, pending, late = [], [], []
+    for item in waiting:
+        update, tip = item.update, tips.get(item.update.ref)
+        has_been = item.is_followed or (update.after in known and update.before != tip)
+        if update.after == tip or has_been:
+            covered.append(item)
+        elif (now - item.received_at).total_seconds() >= visible_timeout_seconds:
+            late.append(item)
+        else:
+            pending.append(item)
+    return Judged(covered=tuple(covered), pending=tuple(pending), late=tuple(late))
+
+
+def close_waiting(
+    waiting: Iterable[Waiting], status: DeliveryStatus, reason: str
+) -> tuple[Closing, ...]:
+    """Close every one of *waiting* alike."""
+    return tuple(
+        Closing(delivery=item.delivery, ref=item.update.ref, status=status, reason=reason)
+        for item in waiting
+    )
+
+
+def close_with_plan(waiting: Sequence[Waiting], planned_tip: Commit | None) -> tuple[Closing, ...]:
+    """Close what one plan covers: the push to the planned tip first, for it tells the plan best."""
+    if not waiting:
+        return ()
+    told = next((item for item in waiting if item.update.after == planned_tip), waiting[-1])
+    others = [item for item in waiting if item is not told]
+    return (
+        *close_waiting([told], "routed", ""),
+        *close_waiting(others, "routed", f"planned with delivery {told.delivery}"),
+    )
+
+
+def close_judged(judged: Judged, planned_tip: Commit | None) -> tuple[Closing, ...]:
+    """What a look closes: what its plan covers, if it has one, and what did not become visible."""
+    closed = (
+        close_waiting(judged.covered, "routed", ALREADY_PLANNED)
+        if planned_tip is None
+        else close_with_plan(judged.covered, planned_tip)
+    )
+    return (*closed, *close_waiting(judged.late, "not_visible", NOT_VISIBLE))
+
+
+def version_key(ref: str) -> tuple[object, ...]:
+    """Sorts names as versions: v1.9 before v1.10, and v2.0-rc1 before v2.0."""
+    main, dash, rest = ref.partition("-")
+    return _natural(main), not dash, _natural(rest)
+
+
+def _natural(text: str) -> tuple[tuple[bool, int, str], ...]:
+    """Runs of digits compare as numbers, and before other text."""
+    return tuple(
+        (False, int(part), part) if part.isdecimal() else (True, 0, part)
+        for part in _DIGITS.split(text)
+    )

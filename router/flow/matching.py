@@ -1,0 +1,28 @@
+"""Matches very many changed paths without holding up other requests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from router.core.changes import UnknownPaths
+from router.core.match import Matcher, match_layers
+
+if TYPE_CHECKING:
+    from router.core.changes import ExactPaths
+    from router.core.match import Matched
+    from router.core.routing import Repository
+
+MATCH_SLICE_PATHS = 500
+"""Paths matched before other requests get a turn: a few milliseconds of the event loop."""
+
+
+async def match_in_slices(entry: Repository, changes: ExactPaths | UnknownPaths) -> Matched:
+    """As match_layers, with turns for others in between."""
+    if isinstance(changes, UnknownPaths) or len(changes.paths) <= MATCH_SLICE_PATHS:
+        return match_layers(entry.index, changes, unmapped=entry.unmapped)
+    matcher = Matcher(entry.index, unmapped=entry.unmapped)
+    for start in range(0, len(changes.paths), MATCH_SLICE_PATHS):
+        matcher.feed(changes.paths[start : start + MATCH_SLICE_PATHS])
+        await asyncio.sleep(0)
+    return matcher.result()

@@ -1,0 +1,264 @@
+"""Git mode: asks a Git host where a ref stands, and plans what differs from what was planned last.
+
+Whatever says that a ref may have moved (a delivery, a sweep, an operator) is only a hint. A look
+fetches the ref, compares its tip with the commit at the cursor, and saves the plan with the cursor
+in one transaction. An entry is never looked at twice at once: hints that come in meanwhile lead to
+one more look. Entries are looked at side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from router.core.errors import GitUnavailable, StaleCursor, StaleGeneration, StoreUnavailable
+from router.core.model import Delivery, Observation
+from router.core.plan import tracked_ref
+from router.core.tips import close_judged, close_waiting, judge_waiting
+from router.flow.fallback import plan_fallback
+from router.flow.look import plan_look, read_host
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.core.model import Closing, Intent, Origin, RefState, Waiting
+    from router.core.routing import GitAccess, Repository, Routing
+    from router.flow.look import Look
+    from router.flow.parts import Parts
+    from router.ports import Git
+
+FALLBACK_SECONDS = 5.0
+"""How long a host that cannot be read is asked again before a plan is made without it: most
+troubles of a network are over by then, and a plan without the host calls more than it need."""
+
+FIRST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 5.0
+"""Between two looks at a host that does not show a pushed commit yet, or cannot be read."""
+
+MAX_DOUBLINGS = 10
+
+STORE_PAUSE_SECONDS = 1.0
+DEFECT_PAUSE_SECONDS = 5.0
+
+
+class RefObserver:
+    """Looks at the Git hosts of the entries that something is heard of, until all is planned."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        git: Git,
+        *,
+        fallback_seconds: float = FALLBACK_SECONDS,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    ) -> None:
+        self._parts = parts
+        self._git = git
+        self._fallback_seconds = fallback_seconds
+        self._first_pause_seconds = first_pause_seconds
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._bells: dict[str, asyncio.Event] = {}
+        self._unread_since: dict[str, float] = {}
+        """Since when entries cannot be read, on the monotonic clock."""
+        self.troubles: dict[str, str] = {}
+        """Entries that cannot be read, and why."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at what is hinted at until *stop* is set; first at what an earlier run left."""
+        waiting = await self._parts.store.waiting_repositories()
+        try:
+            with self._parts.hints.heard_by(self._hear):
+                for repository in waiting:
+                    self._hear(repository)
+                await stop.wait()
+        finally:
+            looks = list(self._looks.values())
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
+
+    def _hear(self, repository: str) -> None:
+        bell = self._bells.get(repository)
+        if bell is not None:
+            bell.set()
+            return
+        self._bells[repository] = bell = asyncio.Event()
+        self._looks[repository] = asyncio.create_task(self._follow(repository, bell))
+
+    async def _follow(self, repository: str, bell: asyncio.Event) -> None:
+        """Look until nothing waits, and once more for the hints that come in meanwhile."""
+        vain_count = 0
+        try:
+            while True:
+                bell.clear()
+                pause = await self._look_safely(repository, vain_count)
+                if pause is None and not bell.is_set():
+                    return
+                vain_count += 1
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await bell.wait()
+                    vain_count = 0
+        finally:
+            del self._bells[repository], self._looks[repository]
+
+    async def _look_safely(self, repository: str, vain_count: int) -> float | None:
+        """Look, and say after how many seconds to look again; None when all is planned."""
+        doublings = min(vain_count, MAX_DOUBLINGS)
+        pause = min(self._first_pause_seconds * 2.0**doublings, MAX_PAUSE_SECONDS)
+        try:
+            return pause if await self.look(repository) else None
+        except (StaleCursor, StaleGeneration):
+            return pause
+        except Exception as error:  # whatever it was, the push is still to be planned
+            self._parts.observer.failed(task="observe", error=error)
+            is_store = isinstance(error, StoreUnavailable)
+            return STORE_PAUSE_SECONDS if is_store else DEFECT_PAUSE_SECONDS
+
+    async def look(self, repository: str) -> bool:
+        """Ask the entry's Git host once, and plan what moved. Returns whether to ask again soon.
+
+        Raises StaleCursor or StaleGeneration when what was read is out of date already, and
+        StoreUnavailable; then nothing was saved.
+        """
+        routing = self._parts.in_force.current
+        waiting = await self._parts.store.waiting(repository)
+        entry = routing.entry(repository)
+        if entry is None:
+            closings = close_waiting(waiting, "ignored", "its entry left the routing file")
+            await self._save(routing, Observation(repository=repository, closings=closings))
+            return False
+        if entry.git is None:
+            if waiting:
+                await self._fall_back(routing, entry, waiting, "the entry left git mode meanwhile")
+            return False
+        return await self._ask(routing, entry, entry.git, waiting)
+
+    async def _ask(
+        self, routing: Routing, entry: Repository, access: GitAccess, waiting: Sequence[Waiting]
+    ) -> bool:
+        started = self._parts.clock.monotonic()
+        state = await self._parts.store.ref_state(tracked_ref(entry))
+        try:
+            look = await read_host(self._git, entry, access, state, waiting)
+        except GitUnavailable as error:
+            self._note(entry, access, str(error), started)
+            return await self._go_on_without(routing, entry, state, waiting, str(error))
+        self._note(entry, access, None, started)
+        intents = await plan_look(routing, entry, state, look)
+        judged = judge_waiting(
+            waiting,
+            tips=look.tips,
+            known=look.known,
+            now=self._parts.clock.now(),
+            visible_timeout_seconds=access.visible_timeout_seconds,
+        )
+        tip = look.compared[-1].move.tip if look.compared else None
+        closings = close_judged(judged, tip)
+        observation = self._observation(entry, state, intents, closings, has_plan=tip is not None)
+        await self._save(routing, observation)
+        await self._keep(entry, access, look)
+        return bool(judged.pending)
+
+    def _observation(
+        self,
+        entry: Repository,
+        state: RefState,
+        intents: tuple[Intent, ...],
+        closings: tuple[Closing, ...],
+        *,
+        has_plan: bool,
+    ) -> Observation:
+        """Plans belong to the push they cover; to a delivery of their own if there is none."""
+        is_told = any(closing.status == "routed" for closing in closings)
+        origin: Origin = "sweep" if state.was_planned else "adoption"
+        return Observation(
+            repository=entry.name,
+            intents=intents,
+            delivery=self._new_delivery(origin) if has_plan and not is_told else None,
+            closings=closings,
+        )
+
+    def _new_delivery(self, origin: Origin) -> Delivery:
+        return Delivery(
+            id=self._parts.clock.new_id(),
+            origin=origin,
+            received_at=self._parts.clock.now(),
+            status="routed",
+        )
+
+    async def _keep(self, entry: Repository, access: GitAccess, look: Look) -> None:
+        if look.compared:
+            with suppress(GitUnavailable):  # the next look would fetch it, or say what is wrong
+                await self._git.keep(access, entry.name, look.compared[-1].move.tip)
+
+    async def _go_on_without(
+        self,
+        routing: Routing,
+        entry: Repository,
+        state: RefState,
+        waiting: Sequence[Waiting],
+        trouble: str,
+    ) -> bool:
+        """Plan without the host when it could not be read for too long; else ask again soon."""
+        if not waiting and state.was_planned:
+            return False  # the next sweep that reads it finds what moved
+        since = self._unread_since[entry.name]
+        if self._parts.clock.monotonic() - since < self._fallback_seconds:
+            return True
+        await self._fall_back(routing, entry, waiting, f"git could not tell: {trouble}")
+        return False
+
+    async def _fall_back(
+        self, routing: Routing, entry: Repository, waiting: Sequence[Waiting], why: str
+    ) -> None:
+        state = await self._parts.store.ref_state(tracked_ref(entry))
+        adoption = self._new_delivery("adoption")
+        observation = plan_fallback(routing, entry, state, waiting, why=why, adoption=adoption)
+        await self._save(routing, observation)
+
+    async def _save(self, routing: Routing, observation: Observation) -> None:
+        if not observation.intents and not observation.closings:
+            return
+        saved = await self._parts.store.save_observation(observation, generation=routing.generation)
+        told = None
+        if saved is not None and saved.plans:
+            self._parts.wake()
+            told = saved.delivery.id
+            waited = self._parts.clock.now() - saved.delivery.received_at
+            self._parts.observer.delivery_planned(
+                saved,
+                repository=observation.repository,
+                duration_seconds=max(0.0, waited.total_seconds()),
+            )
+        for closing in observation.closings:
+            if closing.delivery != told:
+                self._parts.observer.update_closed(
+                    repository=observation.repository,
+                    delivery=closing.delivery,
+                    status=closing.status,
+                    reason=closing.reason,
+                )
+
+    def _note(
+        self, entry: Repository, access: GitAccess, trouble: str | None, started: float
+    ) -> None:
+        """Tell, and remember, whether the host could be read."""
+        now = self._parts.clock.monotonic()
+        self.note_trouble(entry.name, trouble)
+        self._parts.observer.repository_read(
+            repository=entry.name,
+            trouble=trouble,
+            duration_seconds=now - started,
+            clone_bytes=self._git.clone_bytes(access),
+        )
+
+    def note_trouble(self, repository: str, trouble: str | None) -> None:
+        """Remember why an entry cannot be read; None when it can."""
+        if trouble is None:
+            self.troubles.pop(repository, None)
+            self._unread_since.pop(repository, None)
+        else:
+            self.troubles[repository] = trouble
+            self._unread_since.setdefault(repository, self._parts.clock.monotonic())

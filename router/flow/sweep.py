@@ -1,0 +1,194 @@
+"""Git mode: finds the pushes whose webhook was lost, by asking every Git host now and then.
+
+One question serves all entries that read a repository in the same way. A tip that is not planned is
+hinted at, and planned like any other. The first round, at the start and when entries come with a
+new routing file, finds what moved while nobody looked, and the refs that were never planned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.core.errors import GitUnavailable
+from router.core.plan import tracked_ref
+from router.core.retry import next_delay_seconds
+from router.core.tips import is_news
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from router.core.push import Commit
+    from router.core.routing import GitAccess, Repository, Routing
+    from router.flow.observe import RefObserver
+    from router.flow.parts import Parts
+    from router.ports import Git
+
+SWEEPS_AT_ONCE = 8
+"""Repositories asked at once: the other git processes are left to pushes."""
+
+TICK_SECONDS = 1.0
+"""How often it is looked up which repositories are due."""
+
+JITTER_SHARE = 0.2
+"""An interval is shortened or lengthened by up to half of this share, to spread hosts' load."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Entries that one question to a Git host serves."""
+
+    access: GitAccess
+    refs: tuple[tuple[str, str], ...]
+    """Entry and ref."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When a group is to be swept next."""
+
+    due_at: float = 0.0
+    """On the monotonic clock; 0: now."""
+    failures: int = 0
+    is_running: bool = False
+
+
+class Sweeper:
+    """Sweeps every repository in git mode at its interval, and sooner where something is wrong."""
+
+    def __init__(self, parts: Parts, git: Git, refs: RefObserver) -> None:
+        self._parts = parts
+        self._git = git
+        self._refs = refs
+        self._generation = -1
+        self._turns: dict[_Group, _Turn] = {}
+        self._sweeps: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until *stop* is set."""
+        try:
+            while not stop.is_set():
+                await self._start_due()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await stop.wait()
+        finally:
+            for sweep in self._sweeps:
+                sweep.cancel()
+            await asyncio.gather(*self._sweeps, return_exceptions=True)
+
+    async def sweep_due(self) -> None:
+        """Sweep what is due now, and wait until that is done."""
+        await self._start_due()
+        await asyncio.gather(*self._sweeps)
+
+    async def _start_due(self) -> None:
+        await self._take_routing(self._parts.in_force.current)
+        now = self._parts.clock.monotonic()
+        due = sorted(
+            (turn.due_at, number, group)
+            for number, (group, turn) in enumerate(self._turns.items())
+            if not turn.is_running and self._due_at(group, turn, now) <= now
+        )
+        for _, _, group in due[: max(0, SWEEPS_AT_ONCE - len(self._sweeps))]:
+            self._turns[group].is_running = True
+            sweep = asyncio.create_task(self._take_turn(group, self._turns[group]))
+            self._sweeps.add(sweep)
+            sweep.add_done_callback(self._sweeps.discard)
+
+    async def _take_routing(self, routing: Routing) -> None:
+        """Groups that a new routing file brings are due now; the others keep their turn.
+
+        What waits is looked at anew: its entry may be gone, or read otherwise now.
+        """
+        if routing.generation == self._generation:
+            return
+        for repository in await self._parts.store.waiting_repositories():
+            self._parts.hints.add(repository)
+        self._generation = routing.generation
+        groups = group_entries(routing.repositories)
+        dropped = names_of(self._turns) - names_of(groups)
+        self._turns = {group: self._turns.get(group, _Turn()) for group in groups}
+        for repository in dropped:
+            self._refs.note_trouble(repository, None)
+            self._parts.observer.repository_dropped(repository=repository)
+        await self._git.use(routing)
+
+    def _due_at(self, group: _Group, turn: _Turn, now: float) -> float:
+        """A repository that a look could not read is swept again soon."""
+        if turn.failures == 0 and any(name in self._refs.troubles for name, _ in group.refs):
+            turn.failures = 1
+            turn.due_at = min(turn.due_at, now + self._delay_seconds(turn))
+        return turn.due_at
+
+    async def _take_turn(self, group: _Group, turn: _Turn) -> None:
+        try:
+            is_read = await self._sweep(self._parts.in_force.current, group)
+        except Exception as error:  # the other repositories must still be swept
+            self._parts.observer.failed(task="sweep", error=error)
+            is_read = False
+        turn.is_running = False
+        troubled = any(name in self._refs.troubles for name, _ in group.refs)
+        turn.failures = 0 if is_read and not troubled else turn.failures + 1
+        interval = group.access.sweep_interval_seconds
+        spread = 1 + JITTER_SHARE * (self._parts.clock.jitter() - 0.5)
+        pause = interval * spread
+        if turn.failures:
+            pause = min(pause, self._delay_seconds(turn))
+        turn.due_at = self._parts.clock.monotonic() + pause
+
+    def _delay_seconds(self, turn: _Turn) -> float:
+        return 1.0 + next_delay_seconds(turn.failures, jitter=self._parts.clock.jitter())
+
+    async def _sweep(self, routing: Routing, group: _Group) -> bool:
+        """Ask the host for all refs of a group; whether it could be read."""
+        started = self._parts.clock.monotonic()
+        entries = [entry for name, _ in group.refs if (entry := routing.entry(name))]
+        tips: Mapping[str, Commit] | None = None
+        trouble = None
+        try:
+            tips = await self._git.list_tips(group.access, [entry.ref for entry in entries])
+        except GitUnavailable as error:
+            trouble = str(error)
+        for entry in entries:
+            if trouble is not None:
+                self._refs.note_trouble(entry.name, trouble)
+            self._parts.observer.repository_read(
+                repository=entry.name,
+                trouble=trouble,
+                duration_seconds=self._parts.clock.monotonic() - started,
+                clone_bytes=self._git.clone_bytes(group.access),
+            )
+            await self._compare(entry, tips)
+        return tips is not None
+
+    async def _compare(self, entry: Repository, tips: Mapping[str, Commit] | None) -> None:
+        """Hint at an entry that is not planned where its host stands, or was never planned."""
+        state = await self._parts.store.ref_state(tracked_ref(entry))
+        if tips is None:
+            if not state.was_planned:
+                self._parts.hints.add(entry.name)
+            return
+        mine = {ref: tip for ref, tip in tips.items() if entry.tracks(ref)}
+        is_moved = is_news(entry, state, mine)
+        self._parts.observer.repository_swept(repository=entry.name, is_moved=is_moved)
+        if is_moved:
+            self._parts.hints.add(entry.name)
+        else:
+            self._refs.note_trouble(entry.name, None)
+
+
+def names_of(groups: Iterable[_Group]) -> set[str]:
+    """The entries of *groups*."""
+    return {name for group in groups for name, _ in group.refs}
+
+
+def group_entries(repositories: Sequence[Repository]) -> list[_Group]:
+    """The entries in git mode, grouped by how their repository is read."""
+    groups: dict[GitAccess, list[tuple[str, str]]] = {}
+    for entry in repositories:
+        if entry.git is not None:
+            groups.setdefault(entry.git, []).append((entry.name, entry.ref))
+    return [_Group(access, tuple(refs)) for access, refs in groups.items()]

@@ -1,0 +1,1 @@
+"""The only caller of the git command: clones of Git hosts, and local repositories."""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.fleet import Fleet
+from tests.remote.git.local import make_repo
+
+FILE = """\
+apiVersion: flux-router/v1
+hooks: [{name: github, provider: github, secrets: [{env: SECRET}]}]
+clusters: [{name: prod, url: "http://flux", receiver: {token: {env: TOKEN}}}]
+repositories:
+  - name: fleet
+    hook: github
+    url: https://github.com/acme/fleet
+    ref: main
+    layers:
+      - name: infra
+        paths: [infra/, "!infra/**/*.md"]
+      - name: app1
+        paths: [apps/app1/, apps/base/]
+      - name: app2
+        paths: [apps/app2/, apps/base/]
+"""
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    """A repository with three commits, the last of which changes app1, and its routing file."""
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit({"infra/a": "1", "apps/base/x": "1", "README.md": "1"})
+    repo.commit({"apps/app1/x": "1", "apps/app2/x": "1"})
+    repo.commit({"apps/app1/x": "2", "docs/a": "1"})
+    config = tmp_path / "router.yaml"
+    config.write_text(FILE)
+    return Fleet(repo=repo, config=config)
