@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import subprocess
-from contextlib import asynccontextmanager
+from asyncio.subprocess import PIPE
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,15 @@ import asyncssh
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+_CHUNK_BYTES = 65536
+
+
+def need_ssh() -> None:
+    """Have the ssh command on this machine: Debian's git does without it, if asked to."""
+    if shutil.which("ssh") is None:
+        for words in ("update", "install --yes --no-install-recommends openssh-client"):
+            subprocess.run(["apt-get", "--quiet", *words.split()], check=True)
 
 
 def make_key() -> asyncssh.SSHKey:
@@ -44,6 +55,7 @@ async def serve_ssh(
     folder: Path, user: asyncssh.SSHKey, *, port: int = 0
 ) -> AsyncIterator[SshHost]:
     """Serve the bare repositories in *folder* to whoever has the key *user*."""
+    need_ssh()
     key = make_key()
     authorized = asyncssh.import_authorized_keys(user.export_public_key().decode())
     async with await asyncssh.listen(
@@ -66,13 +78,28 @@ async def _upload_pack(process: asyncssh.SSHServerProcess[bytes]) -> None:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_PROTOCOL": process.env.get("GIT_PROTOCOL", ""),
     }
-    git = subprocess.Popen(
-        ["git", "upload-pack", path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=variables,
+    git = await asyncio.create_subprocess_exec(
+        *("git", "upload-pack", path), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=variables
     )
-    await process.redirect(stdin=git.stdin, stdout=git.stdout, stderr=git.stderr)
-    process.exit(await asyncio.to_thread(git.wait))
+    assert git.stdin is not None
+    feeding = asyncio.ensure_future(_feed(process.stdin, git.stdin))
+    await asyncio.gather(_show(git.stdout, process.stdout), _show(git.stderr, process.stderr))
+    feeding.cancel()
+    await asyncio.wait([feeding])
+    process.exit(await git.wait())
     await process.wait_closed()
+
+
+async def _feed(client: asyncssh.SSHReader[bytes], program: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while chunk := await client.read(_CHUNK_BYTES):
+            program.write(chunk)
+            await program.drain()
+        program.close()
+
+
+async def _show(program: asyncio.StreamReader | None, client: asyncssh.SSHWriter[bytes]) -> None:
+    assert program is not None
+    while chunk := await program.read(_CHUNK_BYTES):
+        client.write(chunk)
+        await client.drain()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -173,17 +173,34 @@ async def test_a_folder_that_cannot_be_used_is_used_once_it_can(served: Served) 
     await assert_well(served)
 
 
-async def test_a_clone_that_cannot_be_written_to_is_written_to_once_it_can(served: Served) -> None:
+async def test_a_clone_that_cannot_be_written_to_is_written_to_once_it_can(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await assert_well(served)
     served.repository.move(MAIN, {"a": "in between"})
     packs = served.clone / "objects" / "pack"
     packs.chmod(0o500)
-    if os.access(packs, os.W_OK):
-        pytest.skip("root writes wherever it likes")
-    with pytest.raises(GitUnavailable, match="cannot be written to"):
-        await served.git.fetch_tips(served.access, [MAIN])
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(write_humble_git(tmp_path)), prepend=":")
+        with pytest.raises(GitUnavailable, match="cannot be written to"):
+            await served.git.fetch_tips(served.access, [MAIN])
     packs.chmod(0o700)
     await assert_well(served)
+
+
+def write_humble_git(tmp_path: Path) -> Path:
+    """The folder of a git that keeps to permissions, also where root runs it."""
+    program = tmp_path / "humble" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable} -I\n"
+        "import ctypes, os, sys\n"
+        "for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH\n"
+        "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP\n"
+        f"os.execv({shutil.which('git')!r}, ['git', *sys.argv[1:]])\n"
+    )
+    program.chmod(0o755)
+    return program.parent
 
 
 async def test_a_full_disk_is_said_to_be_full(
