@@ -85,8 +85,8 @@ def fallback_changes(
 ) -> ExactPaths | UnknownPaths:
     """What *updates* changed where git could not tell, and *why* it could not.
 
-    Their own lists count if each proves what changed, the first one starts at the *cursor*, and
-    each other one where the one before it ended.
+    Their own lists count if each proves what changed, the first one starts at the *cursor* (what
+    layers were told of last), and each other one where the one before it ended.
     """
     here, paths = cursor, list[str]()
     for update in updates:

@@ -119,6 +119,8 @@ class Plan:
     """The cursor this plan was made against."""
     cursor: Commit | None = None
     """What the ref's cursor becomes; only read for a plan of a tracked ref."""
+    told: Commit | None = None
+    """What the ref's last told commit becomes; the cursor, but for a fallback of git mode."""
     unmapped_count: int = 0
     """Changed paths that no layer owns."""
     path_count: int = 0
@@ -142,6 +144,9 @@ class RefState:
 
     cursor: Commit | None = None
     """The commit last planned; None when never planned, or when it is not known any more."""
+    told: Commit | None = None
+    """The commit that layers were told of last: the cursor, but after a fallback of git mode. None
+    when it is not known what they were told of."""
     was_planned: bool = False
     is_tip_known: bool = False
     """The update's *after* was a before or after on this ref already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.core.changes import ExactPaths, UnknownPaths, changes_since, next_cursor
@@ -14,13 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from router.core.match import Matched
-    from router.core.model import Knowledge, RefState, SavedPlan
+    from router.core.model import Knowledge, RefState, SavedPlan, Waiting
     from router.core.push import Commit, RefUpdate
     from router.core.routing import Repository, Routing
+    from router.core.tips import Move
 
 ADOPTED = "adopted: the layer's definition is new or has changed"
 ADOPTED_REF = "adopted: no commit of this ref was planned before"
 PAYLOAD = "the file lists are complete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a change in git mode, and how."""
+
+    changes: ExactPaths | UnknownPaths
+    knowledge: Knowledge
+    how: str = ""
+    """How the changed paths are known; empty where they are not."""
+
+
+def known_without_host(changes: ExactPaths | UnknownPaths, *, how: str) -> Known:
+    """What the pushes themselves prove."""
+    if isinstance(changes, UnknownPaths):
+        return Known(changes=changes, knowledge="unknown")
+    return Known(changes=changes, knowledge="payload", how=how)
 
 
 def plan_update(
@@ -36,7 +55,9 @@ def plan_update(
     """
 
     def decide(state: RefState) -> Plan:
+        state = replace(state, cursor=state.told)  # the cursor of git mode stays over fallbacks
         changes = changes_since(state, update, listed)
+        cursor = next_cursor(state, update)
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
             repository=entry.name,
@@ -47,7 +68,8 @@ def plan_update(
             ref=update.ref,
             commit=update.after,
             before=state.cursor,
-            cursor=next_cursor(state, update),
+            cursor=cursor,
+            told=cursor,
             unmapped_count=found.unmapped_count,
             path_count=len(changes.paths) if isinstance(changes, ExactPaths) else 0,
         )
@@ -64,45 +86,90 @@ def plan_tip(
     routing: Routing,
     entry: Repository,
     *,
-    ref: str,
-    tip: Commit | None,
-    cursor: Commit | None,
-    changes: ExactPaths | UnknownPaths,
+    move: Move,
+    known: Known,
     matched: Matched,
-    knowledge: Knowledge,
-    how: str,
-    tips: Mapping[str, Commit] | None = None,
-    is_tip_read: bool = True,
+    tips: Mapping[str, Commit],
 ) -> Intent:
-    """The plan of a tip in git mode, made against the commit at the *cursor*.
+    """The plan of a tip that was read from the Git host: it becomes the cursor.
 
-    *how* says how the changed paths are known. The cursor becomes the *tip* where that was read
-    from the Git host; a tip that only a push told of leaves the cursor where it is. *tips* are
-    those of a wildcard to remember as seen.
-    The intent raises StaleCursor when the cursor is another one by then.
+    *tips* are those of a wildcard to remember as seen. The intent raises StaleCursor when the ref
+    is not where *move* starts any more.
     """
-    paths = changes.paths if isinstance(changes, ExactPaths) else ()
-    plan = Plan(
-        repository=entry.name,
-        knowledge=knowledge,
-        reason=describe_changes(how, changes, matched),
-        matches=matched.matches,
-        wants=plan_wants(routing, affected_layers(matched.matches)),
-        ref=ref,
-        commit=tip,
-        before=cursor,
-        cursor=tip if is_tip_read else cursor,
-        unmapped_count=matched.unmapped_count,
-        path_count=len(paths),
-        paths=paths[:MAX_KEPT_PATHS] if is_tip_read else (),
+    plan = replace(
+        _plan_known(routing, entry, known, matched),
+        ref=move.ref,
+        commit=move.tip,
+        before=move.base,
+        cursor=move.tip,
+        told=move.tip,
     )
 
     def decide(state: RefState) -> Plan:
-        if state.cursor != cursor:
-            raise StaleCursor(f"the cursor of {entry.name} has moved")
+        _check_fresh(state, cursor=move.base, told=move.told)
         return plan
 
-    return Intent(decide=decide, tracked=tracked_ref(entry), after=tip, tips=tips or {})
+    return Intent(decide=decide, tracked=tracked_ref(entry), after=move.tip, tips=tips)
+
+
+def plan_without_host(
+    routing: Routing,
+    entry: Repository,
+    state: RefState,
+    newest: Waiting | None,
+    *,
+    known: Known,
+    matched: Matched,
+) -> Intent:
+    """The plan of what waits up to the *newest* push, where the Git host could not be read.
+
+    The cursor stays. What layers are told of follows the rules of payload mode: the commit of the
+    push, if its lists lead there from the last one, or if it was never heard of before. Without a
+    push a ref is planned of which nothing is known. The intent raises StaleCursor when the ref is
+    not in *state* any more.
+    """
+    update = newest.update if newest else None
+    plan = replace(
+        _plan_known(routing, entry, known, matched),
+        ref=update.ref if update else entry.ref,
+        commit=update.after if update else None,
+        before=state.told,
+        cursor=state.cursor,
+        paths=(),
+    )
+
+    def decide(now: RefState) -> Plan:
+        _check_fresh(now, cursor=state.cursor, told=state.told)
+        is_old = now.is_tip_known or (newest is not None and newest.is_followed)
+        is_told = known.knowledge == "payload" or not is_old
+        return replace(plan, told=plan.commit if is_told else None)
+
+    return Intent(
+        decide=decide,
+        tracked=tracked_ref(entry),
+        before=update.before if update else None,
+        after=update.after if update else None,
+    )
+
+
+def _check_fresh(state: RefState, *, cursor: Commit | None, told: Commit | None) -> None:
+    if (state.cursor, state.told) != (cursor, told):
+        raise StaleCursor("the ref was planned meanwhile")
+
+
+def _plan_known(routing: Routing, entry: Repository, known: Known, matched: Matched) -> Plan:
+    """A plan without what concerns its ref."""
+    paths = known.changes.paths if isinstance(known.changes, ExactPaths) else ()
+    return Plan(
+        repository=entry.name,
+        knowledge=known.knowledge,
+        reason=describe_changes(known.how, known.changes, matched),
+        matches=matched.matches,
+        wants=plan_wants(routing, affected_layers(matched.matches)),
+        unmapped_count=matched.unmapped_count,
+        path_count=len(paths),
+        paths=paths[:MAX_KEPT_PATHS],
+    )
 
 
 def remember_update(entry: Repository, update: RefUpdate) -> Intent:

@@ -36,6 +36,8 @@ class Move:
     base: Commit | None
     """None when it is not known what was there."""
     tip: Commit
+    told: Commit | None
+    """The commit that layers were told of last: *base*, but after a fallback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +57,31 @@ def moved_tips(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -
 
     *tips* are those of the refs that the entry tracks; a ref that is gone keeps its cursor. A
     wildcard has one cursor: tips that are there at first sight only set it, to the highest version.
+    After a fallback there is always something to plan: layers may hold what the ref went back from.
     """
-    if not entry.is_wildcard:
-        moved = [ref for ref, tip in tips.items() if tip != state.cursor]
-    else:
-        moved = sorted(
-            (ref for ref, tip in tips.items() if state.tips.get(ref) != tip), key=version_key
-        )
-        if not state.tips:
-            moved = [ref for ref in moved[-1:] if tips[ref] != state.cursor]
+    refs = _moved_refs(entry, state, tips)
     moves: list[Move] = []
-    base = state.cursor
-    for ref in moved:
-        moves.append(Move(ref=ref, base=base, tip=tips[ref]))
-        base = tips[ref]
+    base, told = state.cursor, state.told
+    for ref in refs:
+        moves.append(Move(ref=ref, base=base, tip=tips[ref], told=told))
+        base = told = tips[ref]
     return tuple(moves)
+
+
+def _moved_refs(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> Sequence[str]:
+    versions = sorted(tips, key=version_key)
+    forced = versions[-1:] if state.told != state.cursor else []
+    if not entry.is_wildcard:
+        return forced or [ref for ref in versions if tips[ref] != state.cursor]
+    if not state.tips:
+        return forced or [ref for ref in versions[-1:] if tips[ref] != state.cursor]
+    return [ref for ref in versions if state.tips.get(ref) != tips[ref]] or forced
 
 
 def is_news(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> bool:
     """Whether a look would find something to plan or to remember in *tips*."""
-    if entry.is_wildcard:
-        return any(state.tips.get(ref) != tip for ref, tip in tips.items())
-    return bool(moved_tips(entry, state, tips))
+    is_seen = not entry.is_wildcard or all(state.tips.get(ref) == tip for ref, tip in tips.items())
+    return not is_seen or bool(_moved_refs(entry, state, tips))
 
 
 def judge_waiting(
@@ -127,14 +132,26 @@ def close_with_plan(waiting: Sequence[Waiting], planned_tip: Commit | None) -> t
     )
 
 
-def close_judged(judged: Judged, planned_tip: Commit | None) -> tuple[Closing, ...]:
-    """What a look closes: what its plan covers, if it has one, and what did not become visible."""
+def close_judged(
+    judged: Judged, planned_tip: Commit | None, *, missing: str | None
+) -> tuple[Closing, ...]:
+    """What a look closes: what its plan covers, if it has one, and what did not become visible.
+
+    *missing* says that the host lacks the ref, if it does.
+    """
     closed = (
         close_waiting(judged.covered, "routed", ALREADY_PLANNED)
         if planned_tip is None
         else close_with_plan(judged.covered, planned_tip)
     )
-    return (*closed, *close_waiting(judged.late, "not_visible", NOT_VISIBLE))
+    late = f"{NOT_VISIBLE}; {missing}" if missing else NOT_VISIBLE
+    return (*closed, *close_waiting(judged.late, "not_visible", late))
+
+
+def missing_ref(entry: Repository, tips: Mapping[str, Commit]) -> str | None:
+    """That the host lacks the ref an entry is about; a wildcard may well stand for none."""
+    is_missing = not tips and not entry.is_wildcard
+    return f"the Git host has no {entry.ref}" if is_missing else None
 
 
 def version_key(ref: str) -> tuple[object, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core.changes import UnknownPaths, fallback_changes
+from router.core.changes import fallback_changes
 from router.core.match import match_layers
 from router.core.model import Delivery, Observation
-from router.core.plan import ADOPTED_REF, PAYLOAD, plan_tip
+from router.core.plan import ADOPTED_REF, PAYLOAD, known_without_host, plan_without_host
 from router.core.tips import close_with_plan
 
 if TYPE_CHECKING:
@@ -32,26 +32,19 @@ def plan_fallback(
     waits, a ref that was never planned is adopted by the *adoption* delivery.
     """
     updates = [item.update for item in waiting]
-    changes = fallback_changes(state.cursor, updates, why=why, force_pushes=entry.force_pushes)
-    is_unknown = isinstance(changes, UnknownPaths)
-    newest = updates[-1] if updates else None
-    if newest is None:
-        changes = UnknownPaths(f"{ADOPTED_REF}; {why}")
-    intent = plan_tip(
+    reason = why if waiting else f"{ADOPTED_REF}; {why}"
+    changes = fallback_changes(state.told, updates, why=reason, force_pushes=entry.force_pushes)
+    intent = plan_without_host(
         routing,
         entry,
-        ref=newest.ref if newest else entry.ref,
-        tip=newest.after if newest else None,
-        cursor=state.cursor,
-        changes=changes,
+        state,
+        waiting[-1] if waiting else None,
+        known=known_without_host(changes, how=f"{why}; {PAYLOAD}"),
         matched=match_layers(entry.index, changes, unmapped=entry.unmapped),
-        knowledge="unknown" if is_unknown else "payload",
-        how=f"{why}; {PAYLOAD}",
-        is_tip_read=False,
     )
     return Observation(
         repository=entry.name,
         intents=(intent,),
         delivery=None if waiting else adoption,
-        closings=close_with_plan(waiting, newest.after if newest else None),
+        closings=close_with_plan(waiting, updates[-1].after if waiting else None),
     )

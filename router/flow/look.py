@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 from router.core.changes import ExactPaths, UnknownPaths, fallback_changes
 from router.core.model import Intent
-from router.core.plan import ADOPTED_REF, PAYLOAD, plan_tip, tracked_ref
+from router.core.plan import (
+    ADOPTED_REF,
+    PAYLOAD,
+    Known,
+    known_without_host,
+    plan_tip,
+    tracked_ref,
+)
 from router.core.tips import is_news, moved_tips
 from router.flow.matching import match_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from router.core.model import Knowledge, RefState, Waiting
+    from router.core.model import RefState, Waiting
     from router.core.push import Commit
     from router.core.routing import GitAccess, Repository, Routing
     from router.core.tips import Move
@@ -32,9 +39,7 @@ class Compared:
     """A tip to plan, and what changed from the commit before it."""
 
     move: Move
-    changes: ExactPaths | UnknownPaths
-    knowledge: Knowledge
-    how: str
+    known: Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ async def read_host(
     """Ask the host for the entry's tips and compare those that moved. Raises GitUnavailable."""
     tips = await _read_tips(git, entry, access, state)
     compared = [
-        await _compare(git, entry, access, state, move, waiting)
+        Compared(move=move, known=await _compare(git, entry, access, state, move, waiting))
         for move in moved_tips(entry, state, tips)
     ]
     known = {
@@ -86,25 +91,31 @@ async def _compare(
     state: RefState,
     move: Move,
     waiting: Sequence[Waiting],
-) -> Compared:
-    if move.base is None:
+) -> Known:
+    """What changed up to the tip: since the cursor and, after a fallback, since what was told."""
+    if move.base is None or move.told is None:
         why = CURSOR_UNKNOWN if state.was_planned else ADOPTED_REF
-        return Compared(move=move, changes=UnknownPaths(why), knowledge="unknown", how="")
-    if move.base != move.tip and not await git.fetch_commit(access, move.base):
-        updates = [item.update for item in waiting if item.update.after == move.tip][-1:]
-        changes = fallback_changes(
-            move.base, updates, why=BASE_UNREACHABLE, force_pushes=entry.force_pushes
-        )
-        return Compared(move=move, changes=changes, knowledge=knowledge_of(changes), how=PAYLOAD)
-    same = move.base == move.tip
-    paths = () if same else await git.changed_paths(access, move.base, move.tip)
-    how = f"the trees of {move.base[:12]} and {move.tip[:12]} were compared"
-    return Compared(move=move, changes=ExactPaths(paths), knowledge="exact", how=how)
+        return Known(changes=UnknownPaths(why), knowledge="unknown")
+    paths: set[str] = set()
+    bases = dict.fromkeys((move.base, move.told))
+    for base in bases:
+        if base != move.tip and not await git.fetch_commit(access, base):
+            return _guess(entry, move, waiting)
+    for base in bases:
+        paths.update(await git.changed_paths(access, base, move.tip) if base != move.tip else ())
+    since = " and ".join(base[:12] for base in bases)
+    how = f"the trees of {since} and {move.tip[:12]} were compared"
+    return Known(changes=ExactPaths(tuple(sorted(paths))), knowledge="exact", how=how)
 
 
-def knowledge_of(changes: ExactPaths | UnknownPaths) -> Knowledge:
-    """What is known where git could not tell."""
-    return "unknown" if isinstance(changes, UnknownPaths) else "payload"
+def _guess(entry: Repository, move: Move, waiting: Sequence[Waiting]) -> Known:
+    """What the push to the tip proves itself, where there is nothing to compare with."""
+    updates = [item.update for item in waiting if item.update.after == move.tip][-1:]
+    start = move.base if move.base == move.told else None
+    changes = fallback_changes(
+        start, updates, why=BASE_UNREACHABLE, force_pushes=entry.force_pushes
+    )
+    return known_without_host(changes, how=PAYLOAD)
 
 
 async def plan_look(
@@ -120,13 +131,9 @@ async def plan_look(
             plan_tip(
                 routing,
                 entry,
-                ref=item.move.ref,
-                tip=item.move.tip,
-                cursor=item.move.base,
-                changes=item.changes,
-                matched=await match_in_slices(entry, item.changes),
-                knowledge=item.knowledge,
-                how=item.how,
+                move=item.move,
+                known=item.known,
+                matched=await match_in_slices(entry, item.known.changes),
                 tips=seen,
             )
             for item in look.compared

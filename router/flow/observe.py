@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from router.core.errors import GitUnavailable, StaleCursor, StaleGeneration, StoreUnavailable
 from router.core.model import Delivery, Observation
 from router.core.plan import tracked_ref
-from router.core.tips import close_judged, close_waiting, judge_waiting
+from router.core.tips import close_judged, close_waiting, judge_waiting, missing_ref
 from router.flow.fallback import plan_fallback
 from router.flow.look import plan_look, read_host
 
@@ -145,7 +145,8 @@ class RefObserver:
         except GitUnavailable as error:
             self._note(entry, access, str(error), started)
             return await self._go_on_without(routing, entry, state, waiting, str(error))
-        self._note(entry, access, None, started)
+        missing = missing_ref(entry, look.tips)
+        self._note(entry, access, missing, started)
         intents = await plan_look(routing, entry, state, look)
         judged = judge_waiting(
             waiting,
@@ -155,7 +156,7 @@ class RefObserver:
             visible_timeout_seconds=access.visible_timeout_seconds,
         )
         tip = look.compared[-1].move.tip if look.compared else None
-        closings = close_judged(judged, tip)
+        closings = close_judged(judged, tip, missing=missing)
         observation = self._observation(entry, state, intents, closings, has_plan=tip is not None)
         await self._save(routing, observation)
         await self._keep(entry, access, look)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from router.core.errors import GitUnavailable
 from router.core.plan import tracked_ref
 from router.core.retry import next_delay_seconds
-from router.core.tips import is_news
+from router.core.tips import is_news, missing_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -153,6 +153,10 @@ class Sweeper:
         except GitUnavailable as error:
             trouble = str(error)
         for entry in entries:
+            mine = None
+            if tips is not None:
+                mine = {ref: tip for ref, tip in tips.items() if entry.tracks(ref)}
+                trouble = missing_ref(entry, mine)
             if trouble is not None:
                 self._refs.note_trouble(entry.name, trouble)
             self._parts.observer.repository_read(
@@ -161,7 +165,7 @@ class Sweeper:
                 duration_seconds=self._parts.clock.monotonic() - started,
                 clone_bytes=self._git.clone_bytes(group.access),
             )
-            await self._compare(entry, tips)
+            await self._compare(entry, mine)
         return tips is not None
 
     async def _compare(self, entry: Repository, tips: Mapping[str, Commit] | None) -> None:
@@ -171,12 +175,11 @@ class Sweeper:
             if not state.was_planned:
                 self._parts.hints.add(entry.name)
             return
-        mine = {ref: tip for ref, tip in tips.items() if entry.tracks(ref)}
-        is_moved = is_news(entry, state, mine)
+        is_moved = is_news(entry, state, tips)
         self._parts.observer.repository_swept(repository=entry.name, is_moved=is_moved)
         if is_moved:
             self._parts.hints.add(entry.name)
-        else:
+        elif tips or entry.is_wildcard:
             self._refs.note_trouble(entry.name, None)
 
 

@@ -155,6 +155,7 @@ def _saved_plan(row: Row, *, matches: tuple[Match, ...], wants: tuple[Want, ...]
         commit=row["commit_id"],
         before=row["before_id"],
         cursor=row["cursor"],
+        told=row["told"],
         unmapped_count=row["unmapped_count"],
         path_count=row["path_count"],
         paths=to_paths(row["paths"]),

@@ -6,13 +6,14 @@ Each function runs inside a transaction; see Store for what is promised.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.core.errors import StaleCursor
 from router.core.model import RefState, Saved, Waiting
 from router.store import history, saving
 from router.store.queries import SQLITE as SQL
-from router.store.rows import to_bytes, to_delivery, to_ref_update, to_text
+from router.store.rows import to_bytes, to_delivery, to_ref_state, to_ref_update, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +29,7 @@ def ref_state(connection: Connection, tracked: TrackedRef) -> RefState:
     if row is None:
         return RefState()
     tips = connection.execute(SQL["tips"], (row["id"],))
-    return RefState(
-        cursor=row["cursor"],
-        was_planned=row["sequence"] > 0,
-        tips={to_text(name): commit for name, commit in tips},
-    )
+    return replace(to_ref_state(row), tips={to_text(name): commit for name, commit in tips})
 
 
 def waiting(connection: Connection, repository: str) -> Sequence[Waiting]:

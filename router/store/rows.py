@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from router.core.model import Attempt, Delivery, Match, UpdateRecord
+from router.core.model import Attempt, Delivery, Match, RefState, UpdateRecord
 from router.core.push import RefUpdate
 
 if TYPE_CHECKING:
@@ -157,6 +157,11 @@ def to_delivery(row: Row) -> Delivery:
         updates=from_updates(row["updates"]),
         replay_of=row["replay_of"],
     )
+
+
+def to_ref_state(row: Row) -> RefState:
+    """A tracked ref's state, without its tips."""
+    return RefState(cursor=row["cursor"], told=row["told"], was_planned=row["sequence"] > 0)
 
 
 def is_told_by_affected(matches: Iterable[Match]) -> bool:

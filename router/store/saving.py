@@ -5,6 +5,7 @@ Each function runs inside a transaction that the writer opened and commits.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from router.core.errors import StaleGeneration
@@ -22,6 +23,7 @@ from router.store.rows import (
     is_told_by_affected,
     to_affected,
     to_bytes,
+    to_ref_state,
 )
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ def _plan_row(
         plan.commit,
         plan.before,
         plan.cursor,
+        plan.told,
         plan.unmapped_count,
         plan.path_count,
         from_paths(plan.paths),
@@ -169,18 +172,17 @@ def _decide(connection: Connection, intent: Intent) -> Decision | None:
     if intent.tracked is None:
         plan = intent.decide(RefState())
         return None if plan is None else (plan, None, None)
-    ref, cursor, last = _find_ref(connection, intent.tracked)
+    ref, state = _find_ref(connection, intent.tracked)
     is_tip_known = not _remember(connection, ref, intent.after)
     _remember(connection, ref, intent.before)
     _save_tips(connection, ref, intent.tips)
-    state = RefState(cursor=cursor, was_planned=last > 0, is_tip_known=is_tip_known)
-    plan = intent.decide(state)
+    plan = intent.decide(replace(state, is_tip_known=is_tip_known))
     if plan is None:
         return None
     if plan.ref is None:
         return plan, None, None
-    connection.execute(SQL["update_ref"], (plan.cursor, last + 1, ref))
-    return plan, ref, last + 1
+    (sequence,) = connection.execute(SQL["update_ref"], (plan.cursor, plan.told, ref)).fetchone()
+    return plan, ref, sequence
 
 
 def _save_tips(connection: Connection, ref: int, tips: Mapping[str, Commit]) -> None:
@@ -189,15 +191,15 @@ def _save_tips(connection: Connection, ref: int, tips: Mapping[str, Commit]) -> 
         connection.executemany(SQL["save_tip"], rows)
 
 
-def _find_ref(connection: Connection, tracked: TrackedRef) -> tuple[int, Commit | None, int]:
-    """The ref's row, its cursor and the sequence number given last; 0 when never planned."""
+def _find_ref(connection: Connection, tracked: TrackedRef) -> tuple[int, RefState]:
+    """The ref's row, made if there is none, and its state, without tips."""
     key = (tracked.repository, tracked.url, tracked.ref)
     row = connection.execute(SQL["find_ref"], key).fetchone()
     if row is not None:
-        return row["id"], row["cursor"], row["sequence"]
+        return row["id"], to_ref_state(row)
     ref = connection.execute(SQL["insert_ref"], key).lastrowid
     assert ref is not None
-    return ref, None, 0
+    return ref, RefState()
 
 
 def _remember(connection: Connection, ref: int, commit: Commit | None) -> bool:

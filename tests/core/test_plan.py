@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from router.core.changes import ExactPaths
 from router.core.errors import StaleCursor
 from router.core.match import match_layers
-from router.core.model import Intent, Plan, RefState, SavedPlan
+from router.core.model import Intent, Plan, RefState, SavedPlan, Waiting
 from router.core.plan import (
+    Known,
     affected_layers,
     plan_adoption,
     plan_notify,
@@ -16,8 +18,10 @@ from router.core.plan import (
     plan_tip,
     plan_update,
     plan_wants,
+    plan_without_host,
 )
 from router.core.routing import GitAccess
+from router.core.tips import Move
 from tests.builders import MAIN, URL, commit, make_layer, make_repository, make_routing, make_update
 
 
@@ -28,7 +32,7 @@ def plan_paths(*paths: str, cursor: str | None = commit(1)) -> Plan:
     intent = plan_update(
         routing, entry, make_update(paths=paths), listed, match_layers(entry.index, listed)
     )
-    plan = intent.decide(RefState(cursor=cursor, was_planned=cursor is not None))
+    plan = intent.decide(RefState(cursor=cursor, told=cursor, was_planned=cursor is not None))
     assert plan is not None
     return plan
 
@@ -56,7 +60,7 @@ def test_deciding_again_for_another_state_gives_another_plan() -> None:
     routing = make_routing()
     entry, listed = routing.repositories[0], ExactPaths(("apps/app1/a",))
     intent = plan_update(routing, entry, make_update(), listed, match_layers(entry.index, listed))
-    states = (RefState(), RefState(cursor=commit(1), was_planned=True))
+    states = (RefState(), RefState(cursor=commit(1), told=commit(1), was_planned=True))
     plans = [intent.decide(state) for state in states]
     assert [plan and plan.knowledge for plan in plans] == ["unknown", "payload"]
 
@@ -109,42 +113,89 @@ def test_in_git_mode_only_a_ref_that_was_planned_is_adopted_with_the_routing_fil
     assert (plan.ref, affected_layers(plan.matches)) == (None, ("a",))
 
 
-def plan_tip_at(cursor: str | None, **fields: object) -> Intent:
-    routing = make_routing(make_repository({"a": ["a"], "b": ["b"]}, git=GitAccess(url=URL)))
-    entry, changes = routing.repositories[0], ExactPaths(("a/x",))
+GIT = make_routing(make_repository({"a": ["a"], "b": ["b"]}, git=GitAccess(url=URL)))
+A_CHANGED = ExactPaths(("a/x",))
+MATCHED = match_layers(GIT.repositories[0].index, A_CHANGED)
+PLANNED = RefState(cursor=commit(1), told=commit(1), was_planned=True)
+
+
+def plan_tip_from(base: str, *, told: str) -> Intent:
     return plan_tip(
-        routing,
-        entry,
-        ref=MAIN,
-        tip=commit(2),
-        cursor=cursor,
-        changes=changes,
-        matched=match_layers(entry.index, changes),
-        knowledge="exact",
-        how="the trees were compared",
-        **fields,  # type: ignore[arg-type]
+        GIT,
+        GIT.repositories[0],
+        move=Move(ref=MAIN, base=base, tip=commit(2), told=told),
+        known=Known(changes=A_CHANGED, knowledge="exact", how="the trees were compared"),
+        matched=MATCHED,
+        tips={},
     )
 
 
-def test_a_tip_read_from_the_host_becomes_the_cursor() -> None:
-    plan = plan_tip_at(commit(1)).decide(RefState(cursor=commit(1), was_planned=True))
+def test_a_tip_read_from_the_host_becomes_the_cursor_and_what_layers_are_told_of() -> None:
+    plan = plan_tip_from(commit(1), told=commit(1)).decide(PLANNED)
     assert plan is not None
-    assert (plan.before, plan.commit, plan.cursor) == (commit(1), commit(2), commit(2))
+    assert (plan.before, plan.commit, plan.cursor, plan.told) == (commit(1), *[commit(2)] * 3)
     assert plan.reason == "the trees were compared: 1 changed path"
+    assert plan.paths == ("a/x",)
     assert affected_layers(plan.matches) == ("a",)
 
 
-def test_a_tip_that_only_a_push_told_of_leaves_the_cursor() -> None:
-    intent = plan_tip_at(commit(1), is_tip_read=False)
-    plan = intent.decide(RefState(cursor=commit(1), was_planned=True))
-    assert plan is not None
-    assert (plan.commit, plan.cursor) == (commit(2), commit(1))
-
-
-def test_a_plan_against_another_cursor_is_stale() -> None:
-    for cursor in (None, commit(9)):
+@pytest.mark.parametrize(
+    "state",
+    [RefState(), replace(PLANNED, cursor=commit(9)), replace(PLANNED, told=commit(9))],
+)
+def test_a_plan_made_for_another_state_of_the_ref_is_stale(state: RefState) -> None:
+    for intent in (plan_tip_from(commit(1), told=commit(1)), plan_push_without_host()):
         with pytest.raises(StaleCursor):
-            plan_tip_at(commit(1)).decide(RefState(cursor=cursor, was_planned=True))
+            intent.decide(state)
+
+
+def plan_push_without_host(*, knowledge: str = "unknown", is_followed: bool = False) -> Intent:
+    update = make_update(before=commit(1), after=commit(2), paths=("a/x",))
+    newest = Waiting(
+        delivery="d",
+        received_at=datetime(2026, 1, 1, tzinfo=UTC),
+        update=update,
+        is_followed=is_followed,
+    )
+    known = Known(changes=A_CHANGED, knowledge=knowledge, how="listed")  # type: ignore[arg-type]
+    return plan_without_host(
+        GIT, GIT.repositories[0], PLANNED, newest, known=known, matched=MATCHED
+    )
+
+
+def test_without_the_host_the_cursor_stays_and_layers_are_told_of_a_push() -> None:
+    plan = plan_push_without_host().decide(PLANNED)
+    assert plan is not None
+    assert (plan.commit, plan.cursor, plan.told) == (commit(2), commit(1), commit(2))
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "is_followed", "is_tip_known", "told"),
+    [
+        ("unknown", False, False, commit(2)),
+        ("unknown", True, False, None),  # an old push that came late
+        ("unknown", False, True, None),
+        ("payload", True, True, commit(2)),  # its lists lead on from what was told last
+    ],
+)
+def test_an_old_push_without_the_host_leaves_open_what_layers_hold(
+    knowledge: str, is_followed: bool, is_tip_known: bool, told: str | None
+) -> None:
+    intent = plan_push_without_host(knowledge=knowledge, is_followed=is_followed)
+    plan = intent.decide(replace(PLANNED, is_tip_known=is_tip_known))
+    assert plan is not None
+    assert plan.told == told
+
+
+def test_payload_mode_goes_on_from_what_layers_were_told_of() -> None:
+    listed = ExactPaths(("apps/app1/a",))
+    routing = make_routing()
+    entry = routing.repositories[0]
+    update = make_update(before=commit(5), after=commit(6))
+    intent = plan_update(routing, entry, update, listed, match_layers(entry.index, listed))
+    plan = intent.decide(RefState(cursor=commit(1), told=commit(5), was_planned=True))
+    assert plan is not None
+    assert (plan.knowledge, plan.cursor, plan.told) == ("payload", commit(6), commit(6))
 
 
 def test_a_replay_wants_what_is_still_there_and_tells_what_is_gone() -> None:

@@ -10,10 +10,12 @@ from router.core.model import Closing, RefState, Waiting
 from router.core.push import RefUpdate
 from router.core.tips import (
     Judged,
+    Move,
     close_judged,
     close_with_plan,
     is_news,
     judge_waiting,
+    missing_ref,
     moved_tips,
     version_key,
 )
@@ -27,8 +29,14 @@ BRANCH = make_repository({"a": ["a"]})
 TAGS = make_repository({"a": ["a"]}, ref="refs/tags/v*")
 
 
+def planned(at: str, **fields: object) -> RefState:
+    return RefState(cursor=at, told=at, was_planned=True, **fields)  # type: ignore[arg-type]
+
+
 def moves(entry: object, state: RefState, tips: dict[str, str]) -> list[tuple[str, object, str]]:
-    return [(move.ref, move.base, move.tip) for move in moved_tips(entry, state, tips)]  # type: ignore[arg-type]
+    found = moved_tips(entry, state, tips)  # type: ignore[arg-type]
+    assert all(move.told == move.base for move in found)
+    return [(move.ref, move.base, move.tip) for move in found]
 
 
 def waits(before: str, after: str, **fields: object) -> Waiting:
@@ -56,15 +64,15 @@ def judge(
 
 
 def test_a_branch_is_compared_with_its_cursor() -> None:
-    assert moves(BRANCH, RefState(cursor=A, was_planned=True), {MAIN: B}) == [(MAIN, A, B)]
+    assert moves(BRANCH, planned(A), {MAIN: B}) == [(MAIN, A, B)]
 
 
 def test_a_branch_that_stands_at_its_cursor_has_not_moved() -> None:
-    assert moves(BRANCH, RefState(cursor=A, was_planned=True), {MAIN: A}) == []
+    assert moves(BRANCH, planned(A), {MAIN: A}) == []
 
 
 def test_a_branch_that_is_gone_keeps_its_cursor() -> None:
-    assert moves(BRANCH, RefState(cursor=A, was_planned=True), {}) == []
+    assert moves(BRANCH, planned(A), {}) == []
 
 
 def test_a_branch_never_planned_has_nothing_to_be_compared_with() -> None:
@@ -79,28 +87,51 @@ def test_tags_at_first_sight_set_the_cursor_to_the_highest_version() -> None:
 
 def test_tags_at_first_sight_of_a_ref_already_planned_are_compared_with_its_cursor() -> None:
     tips = {"refs/tags/v1": A, "refs/tags/v2": B}
-    assert moves(TAGS, RefState(cursor=A, was_planned=True), tips) == [("refs/tags/v2", A, B)]
-    state = RefState(cursor=B, was_planned=True)
+    assert moves(TAGS, planned(A), tips) == [("refs/tags/v2", A, B)]
+    state = planned(B)
     assert moves(TAGS, state, tips) == []
     assert is_news(TAGS, state, tips)  # they are still to be remembered
 
 
 def test_new_tags_are_compared_each_with_the_one_planned_before() -> None:
     seen = {"refs/tags/v1": A}
-    state = RefState(cursor=A, was_planned=True, tips=seen)
+    state = planned(A, tips=seen)
     tips = {**seen, "refs/tags/v3": C, "refs/tags/v2": B}
     assert moves(TAGS, state, tips) == [("refs/tags/v2", A, B), ("refs/tags/v3", B, C)]
 
 
 def test_a_tag_that_was_moved_is_planned_and_one_that_is_gone_is_not() -> None:
-    state = RefState(cursor=B, was_planned=True, tips={"refs/tags/v1": A, "refs/tags/v2": B})
+    state = RefState(
+        cursor=B, told=B, was_planned=True, tips={"refs/tags/v1": A, "refs/tags/v2": B}
+    )
     assert moves(TAGS, state, {"refs/tags/v1": D}) == [("refs/tags/v1", B, D)]
     assert moves(TAGS, state, {}) == []
 
 
 def test_a_new_tag_on_a_planned_commit_is_planned_as_no_change() -> None:
-    state = RefState(cursor=A, was_planned=True, tips={"refs/tags/v1": A})
+    state = planned(A, tips={"refs/tags/v1": A})
     assert moves(TAGS, state, {"refs/tags/v1": A, "refs/tags/v2": A}) == [("refs/tags/v2", A, A)]
+
+
+def test_after_a_fallback_the_tip_is_planned_also_where_it_has_not_moved() -> None:
+    state = RefState(cursor=A, told=B, was_planned=True)
+    for tip in (A, B, C):
+        assert moved_tips(BRANCH, state, {MAIN: tip}) == (Move(ref=MAIN, base=A, tip=tip, told=B),)
+    assert moved_tips(BRANCH, state, {}) == ()
+
+
+def test_after_a_fallback_a_wildcard_is_planned_at_its_highest_version() -> None:
+    tips = {"refs/tags/v1": A, "refs/tags/v2": C}
+    state = RefState(cursor=A, told=B, was_planned=True, tips=tips)
+    assert is_news(TAGS, state, tips)
+    (move,) = moved_tips(TAGS, state, tips)
+    assert (move.ref, move.base, move.told, move.tip) == ("refs/tags/v2", A, B, C)
+
+
+def test_only_a_branch_can_be_missing() -> None:
+    assert missing_ref(BRANCH, {}) == "the Git host has no refs/heads/main"
+    assert missing_ref(BRANCH, {MAIN: A}) is None
+    assert missing_ref(TAGS, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -153,6 +184,6 @@ def test_the_plan_belongs_to_the_push_that_made_the_tip() -> None:
 
 def test_without_a_plan_what_is_covered_is_closed_with_a_reason() -> None:
     judged = Judged(covered=(waits(A, B),), late=(waits(B, C),))
-    routed, late = close_judged(judged, None)
+    routed, late = close_judged(judged, None, missing=None)
     assert (routed.status, late.status) == ("routed", "not_visible")
     assert routed.reason and "in time" in late.reason

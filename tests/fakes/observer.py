@@ -30,7 +30,7 @@ class RecordingObserver:
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
         self.saved.append(saved)
 
-    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
+    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
         self.rejected.append((hook, status, code))
 
     def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:

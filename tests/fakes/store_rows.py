@@ -22,17 +22,24 @@ class FakeRef:
     """The rules of Store that concern a single tracked ref."""
 
     cursor: Commit | None = None
+    told: Commit | None = None
     sequence: int = 0
     seen: frozenset[Commit] = frozenset()
     tips: Mapping[str, Commit] = field(default_factory=dict)
 
     def read(self) -> RefState:
         """The state as it is told outside of a decision."""
-        return RefState(cursor=self.cursor, was_planned=self.sequence > 0, tips=dict(self.tips))
+        return RefState(
+            cursor=self.cursor,
+            told=self.told,
+            was_planned=self.sequence > 0,
+            tips=dict(self.tips),
+        )
 
     def state(self, intent: Intent) -> RefState:
         return RefState(
             cursor=self.cursor,
+            told=self.told,
             was_planned=self.sequence > 0,
             is_tip_known=intent.after in self.seen,
         )
@@ -43,7 +50,7 @@ class FakeRef:
         remembered = replace(self, seen=seen, tips={**self.tips, **intent.tips})
         if plan is None or plan.ref is None:
             return remembered
-        return replace(remembered, cursor=plan.cursor, sequence=self.sequence + 1)
+        return replace(remembered, cursor=plan.cursor, told=plan.told, sequence=self.sequence + 1)
 
 
 @dataclass(kw_only=True)

@@ -254,6 +254,55 @@ async def test_after_a_fallback_the_comparison_starts_where_git_stood() -> None:
     assert mode.refs.troubles == {}
 
 
+async def test_while_the_host_is_down_lists_count_that_lead_on_from_each_other() -> None:
+    mode = await started()
+    mode.host.trouble = "down"
+    mode.refs.note_trouble("fleet", "down")
+    mode.clock.advance(FALLBACK_SECONDS)
+    for path in ("a/x", "b/x"):
+        before, after = mode.change(path)
+        await mode.tell(before, after, path)
+        await mode.look()
+        assert await mode.called() == {path[0]}
+    before, after = mode.change("c/x")
+    await mode.tell(before, after, "c/x", forced=True)
+    await mode.look()
+    assert await mode.called() == ALL
+
+
+async def test_a_branch_that_went_back_while_the_host_was_down_is_planned_from_both() -> None:
+    mode = await started()
+    start, after = mode.change("a/x")
+    mode.host.trouble = "down"
+    mode.refs.note_trouble("fleet", "down")
+    mode.clock.advance(FALLBACK_SECONDS)
+    await mode.tell(start, after, "a/x")
+    await mode.look()
+    assert await mode.called() == {"a"}  # and Flux holds the push now
+    mode.host.refs[MAIN], mode.host.trouble = start, None  # forced back; that webhook was lost
+    mode.clock.advance(600)
+    await mode.sweep()
+    assert await mode.called() == {"a"}
+    assert (await mode.newest())[1].knowledge == "exact"
+
+
+async def test_a_ref_that_the_host_does_not_have_is_told_of() -> None:
+    mode = await start_git_mode(git_entry(ref="refs/heads/mian"))
+    await mode.sweep()
+    assert mode.refs.troubles == {"fleet": "the Git host has no refs/heads/mian"}
+    saved = await mode.tell(ZERO, commit(7), ref="refs/heads/mian")
+    assert await mode.look()
+    mode.clock.advance(60)
+    assert not await mode.look()
+    status, reason = await mode.status(saved)
+    assert status == "not_visible"
+    assert "has no refs/heads/mian" in reason
+    mode.host.refs["refs/heads/mian"] = mode.host.refs[MAIN]
+    mode.clock.advance(600)
+    await mode.sweep()
+    assert mode.refs.troubles == {}
+
+
 async def test_pushes_that_wait_for_a_host_that_is_down_share_one_plan() -> None:
     mode = await started()
     mode.host.trouble = "down"

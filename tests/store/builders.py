@@ -104,6 +104,7 @@ def make_plan(
     commit: str | None = "c1",
     cursor: str | None = None,
     before: str | None = None,
+    told: str | None = None,
     matches: tuple[Match, ...] | None = None,
 ) -> Plan:
     layers = [layer for want in wants for layer in want.layers]
@@ -117,6 +118,7 @@ def make_plan(
         ref="refs/heads/main",
         commit=commit,
         before=before,
+        told=told,
         cursor=cursor,
         unmapped_count=3,
     )
@@ -136,11 +138,11 @@ def make_intent(
 class Asking:
     """An intent's rule that keeps the states it was asked with."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan | None) -> None:
         self.states: list[RefState] = []
         self._plan = plan
 
-    def __call__(self, state: RefState) -> Plan:
+    def __call__(self, state: RefState) -> Plan | None:
         self.states.append(state)
         return self._plan
 

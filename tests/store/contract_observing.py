@@ -72,13 +72,16 @@ class ObservingContract:
     ) -> None:
         await save(store, clock, after="c1")
         delivery = await accept(store, clock)
-        asking = Asking(make_plan(make_want(), commit="c2", cursor="c2"))
+        asking = Asking(make_plan(make_want(), commit="c2", cursor="c2", told="c3"))
         intent = Intent(decide=asking, tracked=MAIN, before="c1", after="c2")
         saved = await observe(store, make_closing(delivery), intents=[intent])
         assert saved is not None
         assert [plan.sequence for plan in saved.plans] == [2]
         assert asking.states == [RefState(cursor="c1", was_planned=True)]
-        assert await store.ref_state(MAIN) == RefState(cursor="c2", was_planned=True)
+        assert await store.ref_state(MAIN) == RefState(cursor="c2", told="c3", was_planned=True)
+        again = Asking(None)
+        await observe(store, intents=[Intent(decide=again, tracked=MAIN)])
+        assert again.states == [RefState(cursor="c2", told="c3", was_planned=True)]
         claim = await claim_one(store)
         assert (claim.wanted, [each.delivery for each in claim.asked][1]) == (2, delivery.id)
         await record(store, clock, claim)

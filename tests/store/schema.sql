@@ -87,7 +87,7 @@ CREATE TABLE plans (
   ref_id INTEGER REFERENCES refs (id),
   sequence INTEGER,
   affected BLOB NOT NULL
-, path_count INTEGER NOT NULL DEFAULT 0, paths BLOB);
+, path_count INTEGER NOT NULL DEFAULT 0, paths BLOB, told TEXT);
 CREATE TABLE receivers (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
@@ -108,7 +108,7 @@ CREATE TABLE refs (
   url TEXT NOT NULL,
   ref TEXT NOT NULL,
   cursor TEXT,
-  sequence INTEGER NOT NULL,
+  sequence INTEGER NOT NULL, told TEXT,
   UNIQUE (repository, url, ref)
 );
 CREATE TABLE tips (

@@ -99,7 +99,7 @@ TIPS = st.dictionaries(st.sampled_from(REF_NAMES), COMMITS, max_size=2)
 def intents(draw: st.DrawFn) -> Intent:
     wants, matches, reason = draw(WANTS), draw(MATCHES), draw(TEXTS)
     paths = tuple(draw(st.lists(TEXTS, max_size=2)))
-    before, after = draw(COMMITS), draw(COMMITS)
+    before, after, told = draw(COMMITS), draw(COMMITS), draw(COMMITS)
     planned = draw(st.sampled_from(["plan", "plan", "plan", "no ref", "nothing", "stale"]))
 
     def decide(state: RefState) -> Plan | None:
@@ -117,6 +117,7 @@ def intents(draw: st.DrawFn) -> Intent:
             commit=after,
             before=state.cursor,
             cursor=None if state.is_tip_known else after,
+            told=told if state.was_planned else after,
             path_count=len(paths),
             paths=paths,
         )

@@ -87,7 +87,7 @@ async def test_what_was_kept_of_an_update_is_read(store: SqliteStore) -> None:
 
 
 async def test_a_ref_goes_on_from_where_it_stood(store: SqliteStore, clock: FakeClock) -> None:
-    assert await store.ref_state(MAIN) == RefState(cursor="c1", was_planned=True)
+    assert await store.ref_state(MAIN) == RefState(cursor="c1", told="c1", was_planned=True)
     await store.activate(make_activation(), adopt=adopt_nothing)
     delivery = await accept(store, clock)
     intent = make_intent(make_want(), before="c1", after="c2")

@@ -30,3 +30,10 @@ UPDATE plans SET knowledge = 'payload' WHERE knowledge = 'exact';
 -- else NULL, for the delivery's own column "updates" has them.
 ALTER TABLE plans ADD COLUMN path_count INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE plans ADD COLUMN paths BLOB;
+
+-- told: the commit that layers were told of last; the cursor, but after a fallback of git mode.
+ALTER TABLE plans ADD COLUMN told TEXT;
+UPDATE plans SET told = cursor;
+
+ALTER TABLE refs ADD COLUMN told TEXT;
+UPDATE refs SET told = cursor;

@@ -84,7 +84,7 @@ ON CONFLICT (hook, provider_delivery_id, body_digest)
 
 -- name: find_ref
 -- A tracked ref's cursor and the sequence number given last.
-SELECT id, cursor, sequence FROM refs WHERE repository = ? AND url = ? AND ref = ?;
+SELECT id, cursor, told, sequence FROM refs WHERE repository = ? AND url = ? AND ref = ?;
 
 -- name: insert_ref
 -- A ref is heard of for the first time.
@@ -92,7 +92,8 @@ INSERT INTO refs (repository, url, ref, sequence) VALUES (?, ?, ?, 0);
 
 -- name: update_ref
 -- A plan moves the cursor and takes the next sequence number.
-UPDATE refs SET cursor = ?, sequence = ? WHERE id = ?;
+UPDATE refs SET cursor = ?, told = ?, sequence = sequence + 1 WHERE id = ?
+RETURNING sequence;
 
 -- name: insert_commit
 -- Remember a before or after of this ref, for ever; changes no row when it is known.
@@ -154,8 +155,8 @@ SELECT name, commit_id FROM tips WHERE ref_id = ?;
 -- One decision of a delivery.
 INSERT INTO plans (
   delivery, generation, repository, knowledge, reason, ref, commit_id, before_id, cursor,
-  unmapped_count, path_count, paths, ref_id, sequence, affected
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  told, unmapped_count, path_count, paths, ref_id, sequence, affected
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_match
 -- Why a layer is, or is not, affected by a plan.
@@ -346,7 +347,7 @@ ORDER BY w.number DESC;
 
 -- name: plans_of
 -- The plans of the deliveries at the positions of a JSON array, in the order they were made.
-SELECT id, delivery, repository, knowledge, reason, ref, commit_id, before_id, cursor,
+SELECT id, delivery, repository, knowledge, reason, ref, commit_id, before_id, cursor, told,
   unmapped_count, path_count, NULL AS paths, sequence, affected
 FROM plans WHERE delivery IN (SELECT value FROM json_each(?)) ORDER BY id;
 
