@@ -38,6 +38,17 @@ class Move:
     tip: Commit
     told: Commit | None
     """The commit that layers were told of last: *base*, but after a fallback."""
+    older: Commit | None = None
+    """A wildcard: where this ref was before, else the next lower version: a source that follows
+    one line of versions comes from there, whatever was planned in between."""
+
+    @property
+    def bases(self) -> tuple[Commit, ...] | None:
+        """The commits to compare the tip with, each once; None when one of them is not known."""
+        if self.base is None or self.told is None:
+            return None
+        older = () if self.older is None else (self.older,)
+        return tuple(dict.fromkeys((self.base, self.told, *older)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +67,24 @@ def moved_tips(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -
     """The tips to plan, in order; each is compared with the one before, the first with the cursor.
 
     *tips* are those of the refs that the entry tracks; a ref that is gone keeps its cursor. A
-    wildcard has one cursor: tips that are there at first sight only set it, to the highest version.
-    After a fallback there is always something to plan: layers may hold what the ref went back from.
+    wildcard has one cursor: tips that are there at first sight only set it, to the highest version;
+    later ones are compared with their own line of versions, too. After a fallback there is always
+    something to plan: layers may hold what the ref went back from.
     """
-    refs = _moved_refs(entry, state, tips)
     moves: list[Move] = []
     base, told = state.cursor, state.told
-    for ref in refs:
-        moves.append(Move(ref=ref, base=base, tip=tips[ref], told=told))
-        base = told = tips[ref]
+    seen = {ref: tip for ref, tip in state.tips.items() if ref in tips}
+    for ref in _moved_refs(entry, state, tips):
+        moves.append(Move(ref=ref, base=base, tip=tips[ref], told=told, older=_older(ref, seen)))
+        base = told = seen[ref] = tips[ref]
     return tuple(moves)
+
+
+def _older(ref: str, seen: Mapping[str, Commit]) -> Commit | None:
+    """Where *ref* was, or where the highest of the lower versions is."""
+    key = version_key(ref)
+    lower = [name for name in seen if version_key(name) < key]
+    return seen.get(ref) or (seen[max(lower, key=version_key)] if lower else None)
 
 
 def _moved_refs(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> Sequence[str]:

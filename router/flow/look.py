@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.changes import ExactPaths, UnknownPaths, fallback_changes
+from router.core.errors import GitUnavailable
 from router.core.model import Intent
 from router.core.plan import (
     ADOPTED_REF,
@@ -47,7 +49,8 @@ class Look:
     """What a Git host told."""
 
     tips: Mapping[str, Commit]
-    """Those of the refs that the entry tracks, by full name."""
+    """Those of the refs that the entry tracks, by full name; also of refs that stand for no commit,
+    which are never planned."""
     compared: tuple[Compared, ...]
     """In the order in which they are to be planned."""
     known: frozenset[Commit]
@@ -58,10 +61,10 @@ async def read_host(
     git: Git, entry: Repository, access: GitAccess, state: RefState, waiting: Sequence[Waiting]
 ) -> Look:
     """Ask the host for the entry's tips and compare those that moved. Raises GitUnavailable."""
-    tips = await _read_tips(git, entry, access, state)
+    tips, commits = await _read_tips(git, entry, access, state)
     compared = [
         Compared(move=move, known=await _compare(git, entry, access, state, move, waiting))
-        for move in moved_tips(entry, state, tips)
+        for move in moved_tips(entry, state, commits)
     ]
     known = {
         item.update.after
@@ -74,14 +77,20 @@ async def read_host(
 
 async def _read_tips(
     git: Git, entry: Repository, access: GitAccess, state: RefState
-) -> Mapping[str, Commit]:
+) -> tuple[Mapping[str, Commit], Mapping[str, Commit]]:
+    """The tips, and those of them that are commits and, if they moved, in the clone."""
     if not entry.is_wildcard:
-        return await git.fetch_tips(access, [entry.ref])
-    listed = await git.list_tips(access, [entry.ref])
-    moved = [move.ref for move in moved_tips(entry, state, listed)]
+        tips = await git.fetch_tips(access, [entry.ref])
+        return tips, tips
+    tips = await git.list_tips(access, [entry.ref])
+    moved = [move.ref for move in moved_tips(entry, state, tips)]
     fetched = await git.fetch_tips(access, moved) if moved else {}
-    gone = {ref for ref in moved if ref not in fetched}
-    return {ref: tip for ref, tip in {**listed, **fetched}.items() if ref not in gone}
+    tips = {**tips, **fetched}
+    left_out = [ref for ref in moved if ref not in fetched]
+    if left_out:  # a ref that went away meanwhile, or one of a file
+        again = await git.list_tips(access, [entry.ref])
+        tips = {ref: tip for ref, tip in tips.items() if ref not in left_out or ref in again}
+    return tips, {ref: tip for ref, tip in tips.items() if ref not in left_out}
 
 
 async def _compare(
@@ -92,12 +101,12 @@ async def _compare(
     move: Move,
     waiting: Sequence[Waiting],
 ) -> Known:
-    """What changed up to the tip: since the cursor and, after a fallback, since what was told."""
-    if move.base is None or move.told is None:
+    """What changed up to the tip, since each of the commits that layers may come from."""
+    bases = move.bases
+    if bases is None:
         why = CURSOR_UNKNOWN if state.was_planned else ADOPTED_REF
         return Known(changes=UnknownPaths(why), knowledge="unknown")
     paths: set[str] = set()
-    bases = dict.fromkeys((move.base, move.told))
     for base in bases:
         if base != move.tip and not await git.fetch_commit(access, base):
             return _guess(entry, move, waiting)
@@ -116,6 +125,19 @@ def _guess(entry: Repository, move: Move, waiting: Sequence[Waiting]) -> Known:
         start, updates, why=BASE_UNREACHABLE, force_pushes=entry.force_pushes
     )
     return known_without_host(changes, how=PAYLOAD)
+
+
+async def find_late(git: Git, access: GitAccess, late: Sequence[Waiting]) -> frozenset[Commit]:
+    """Those of the commits that pushes waited for in vain which the host does have.
+
+    The ref has been there and went on before anybody looked. Never raises.
+    """
+    found = set()
+    for item in late:
+        with suppress(GitUnavailable):
+            if await git.fetch_commit(access, item.update.after):
+                found.add(item.update.after)
+    return frozenset(found)
 
 
 async def plan_look(

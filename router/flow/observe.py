@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.core.errors import GitUnavailable, StaleCursor, StaleGeneration, StoreUnavailable
@@ -17,7 +18,7 @@ from router.core.model import Delivery, Observation
 from router.core.plan import tracked_ref
 from router.core.tips import close_judged, close_waiting, judge_waiting, missing_ref
 from router.flow.fallback import plan_fallback
-from router.flow.look import plan_look, read_host
+from router.flow.look import find_late, plan_look, read_host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,13 +149,17 @@ class RefObserver:
         missing = missing_ref(entry, look.tips)
         self._note(entry, access, missing, started)
         intents = await plan_look(routing, entry, state, look)
-        judged = judge_waiting(
+        judge = partial(
+            judge_waiting,
             waiting,
             tips=look.tips,
-            known=look.known,
             now=self._parts.clock.now(),
             visible_timeout_seconds=access.visible_timeout_seconds,
         )
+        judged = judge(known=look.known)
+        if judged.late:
+            late = await find_late(self._git, access, judged.late)
+            judged = judge(known=look.known | late)
         tip = look.compared[-1].move.tip if look.compared else None
         closings = close_judged(judged, tip, missing=missing)
         observation = self._observation(entry, state, intents, closings, has_plan=tip is not None)

@@ -100,6 +100,19 @@ def test_new_tags_are_compared_each_with_the_one_planned_before() -> None:
     assert moves(TAGS, state, tips) == [("refs/tags/v2", A, B), ("refs/tags/v3", B, C)]
 
 
+def test_a_version_is_also_compared_with_its_own_line() -> None:
+    seen = {"refs/tags/v1.9.4": A, "refs/tags/v2.0.0": B}
+    backport = {**seen, "refs/tags/v1.9.5": C}
+    (move,) = moved_tips(TAGS, planned(B, tips=seen), backport)
+    assert (move.base, move.older, move.bases) == (B, A, (B, A))
+    (move,) = moved_tips(TAGS, planned(C, tips=backport), {**backport, "refs/tags/v2.0.1": D})
+    assert (move.base, move.older) == (C, B)
+    (move,) = moved_tips(TAGS, planned(C, tips=backport), {**backport, "refs/tags/v1.9.4": D})
+    assert (move.base, move.older) == (C, A)  # a tag that was moved comes from where it was
+    (move,) = moved_tips(TAGS, planned(B, tips=seen), {"refs/tags/v2.0.1": D})
+    assert move.bases == (B,)  # tags that are gone are no line to come from
+
+
 def test_a_tag_that_was_moved_is_planned_and_one_that_is_gone_is_not() -> None:
     state = RefState(
         cursor=B, told=B, was_planned=True, tips={"refs/tags/v1": A, "refs/tags/v2": B}

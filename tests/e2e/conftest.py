@@ -19,6 +19,7 @@ from router.demo.receivers import Call, FluxStandIn, StandInReceiver, serve_stan
 from router.demo.service import write_routing_file
 from router.demo.story import write_secrets
 from tests.builders import github_request
+from tests.e2e.git_case import Cases
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -162,6 +163,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
+
+
+@pytest.fixture
+async def cases(tmp_path: Path) -> AsyncIterator[Cases]:
+    async with AsyncExitStack() as stack:
+        yield Cases(tmp_path, stack)
 
 
 ALL_LAYERS = set(LAYERS)

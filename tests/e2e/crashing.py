@@ -1,6 +1,6 @@
 """`flux-router serve` that kills itself at one step on the way of its first push.
 
-Run as `python -m tests.e2e.crashing STEP`; the steps are the keys of STEPS.
+Run as `python -m tests.e2e.crashing STEP`; the steps are the keys of STEPS and of GIT_STEPS.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from router.cli.app import main
+from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
 from router.store.sqlite import SqliteStore
 
@@ -28,6 +29,17 @@ STEPS: dict[str, tuple[type, str, bool]] = {
     "before_record": (SqliteStore, "record_attempt", False),
     "after_record": (SqliteStore, "record_attempt", True),
 }
+
+GIT_STEPS: dict[str, tuple[type, str, bool]] = {
+    "before_save": (SqliteStore, "save_delivery", False),
+    "after_save": (SqliteStore, "save_delivery", True),
+    "after_fetch": (GitClones, "fetch_tips", True),
+    "after_compare": (GitClones, "changed_paths", True),
+    "after_plan": (SqliteStore, "save_observation", True),
+    "after_keep": (GitClones, "keep", True),
+    "before_record": (SqliteStore, "record_attempt", False),
+}
+"""The way of a push in git mode, which is planned after it was accepted."""
 
 state = {"has_push": False}
 
@@ -59,7 +71,7 @@ def crash(method: Method, *, is_after: bool) -> Method:
 
 
 if __name__ == "__main__":
-    owner, name, is_after = STEPS[sys.argv.pop()]
+    owner, name, is_after = (STEPS | GIT_STEPS)[sys.argv.pop()]
     setattr(owner, name, crash(getattr(owner, name), is_after=is_after))
     save = note_push(SqliteStore.save_delivery)
     setattr(SqliteStore, "save_delivery", save)  # noqa: B010 - replaces a method on purpose

@@ -170,6 +170,59 @@ async def test_a_commit_that_never_shows_closes_and_a_redelivery_is_taken_anew()
     assert (again.is_duplicate, again.delivery.status) == (False, "accepted")
 
 
+async def test_a_push_that_another_one_overtook_unheard_is_told_as_planned() -> None:
+    mode = await started()
+    first = mode.change("a/x")
+    mode.change("b/x")  # its webhook is lost, and the host stands there already
+    saved = await mode.tell(*first)
+    assert await mode.look()
+    assert await mode.called() == {"a", "b"}
+    mode.clock.advance(60)
+    assert not await mode.look()
+    assert (await mode.status(saved))[0] == "routed"
+
+
+async def test_a_backport_and_the_release_after_it_are_compared_with_their_own_lines() -> None:
+    mode = await start_git_mode(git_entry(ref="refs/tags/v*"))
+    mode.host.refs.clear()
+    mode.change("a/x", ref="refs/tags/v1.9.4")
+    mode.change("b/x", ref="refs/tags/v2.0.0")
+    await mode.look()
+    await mode.called()
+    released = dict(mode.files)
+    mode.change("a/x", ref="refs/tags/v1.9.5")
+    await mode.look()
+    await mode.called()
+    mode.files = {**released, "a/x": mode.files["a/x"]}
+    mode.host.move("refs/tags/v2.0.1", mode.files)  # the same fix for the newer line
+    await mode.look()
+    assert "a" in await mode.called()
+
+
+async def test_a_tag_of_a_file_is_seen_once_and_never_planned() -> None:
+    mode = await start_git_mode(git_entry(ref="refs/tags/v*"), git=NoCommitGit())
+    mode.host.refs.clear()
+    mode.change("a/x", ref="refs/tags/v1")
+    await mode.sweep()
+    await mode.called()
+    mode.host.refs["refs/tags/v2"] = NoCommitGit.FILE
+    for is_moved in (True, False):
+        mode.clock.advance(600)
+        await mode.sweep()
+        assert mode.observer.swept[-1] == ("fleet", is_moved)
+    assert await mode.called() == set()
+
+
+class NoCommitGit(FakeGit):
+    """A host with a tag of a file, which is never in a clone."""
+
+    FILE = commit(77)
+
+    async def fetch_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, str]:
+        host = self.hosts[access.url]
+        return await super().fetch_tips(access, [r for r in refs if host.refs.get(r) != self.FILE])
+
+
 async def test_an_older_tip_is_planned_at_once_and_the_newer_push_still_waits() -> None:
     mode = await started()
     first = mode.change("a/x")

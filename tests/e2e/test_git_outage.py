@@ -1,0 +1,73 @@
+"""The real process while its Git host cannot be read: pushes are taken, told of, and made good."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from router.demo.fleet import LAYERS
+from tests.e2e.conftest import World, free_port
+from tests.e2e.git_process import make_git_process
+
+pytestmark = pytest.mark.e2e
+
+APP1 = "apps/app1/kustomization.yaml"
+
+
+async def test_refused_credentials_are_told_and_the_payload_counts_meanwhile(world: World) -> None:
+    git = await make_git_process(world)
+    await git.adopt()
+    users, git.host.users = git.host.users, {"git": "another"}
+    answer = await git.tell(git.change(APP1), [APP1])
+    assert answer.status_code == 202
+    assert answer.json()["updates"][0]["status"] == "accepted"
+    story = await git.wait_until_routed(answer.json()["delivery"])
+    (plan,) = story["plans"]
+    assert plan["knowledge"] == "payload"
+    assert "the username or token was refused" in plan["reason"]
+    assert await git.troubles() == {"fleet": "the username or token was refused"}
+    await world.wait_until_idle()
+    assert world.served(answer.json()["delivery"]) == {"app1"}
+    git.host.users = users
+    before = len(world.stand_in.calls)
+    await git.wait_until_planned()
+    await git.wait_until_readable()
+    await world.wait_until_idle()
+    assert {call.name for call in world.calls_since(before)} == {"app1"}
+    assert "canary-git-token" not in world.log()
+
+
+async def test_a_host_that_hangs_keeps_no_push_waiting(world: World) -> None:
+    git = await make_git_process(world)
+    await git.adopt(ROUTER_GIT_DEADLINE="1")
+    git.host.mishap = "hang"
+    deliveries = []
+    for path in (APP1, "databases/orders.yaml"):
+        answer = await git.tell(git.change(path), [path], forced=True)
+        assert answer.status_code == 202
+        deliveries.append(answer.json()["delivery"])
+        async with asyncio.timeout(60):
+            await git.host.hanging.wait()  # the second one is answered while git waits
+    for delivery in deliveries:
+        await git.wait_until_routed(delivery)
+    assert "took longer than 1 s" in (await git.troubles())["fleet"]
+    await world.wait_until_idle()
+    assert set().union(*(world.served(delivery) for delivery in deliveries)) == set(LAYERS)
+    git.host.mishap = None
+    await git.wait_until_planned()
+    await git.wait_until_readable()
+
+
+async def test_a_host_that_is_down_at_the_first_start_holds_nothing_up(world: World) -> None:
+    git = await make_git_process(world, port=free_port())
+    await git.adopt()  # every layer, since nobody knows where they stand
+    assert await git.troubles() == {"fleet": "the connection was refused"}
+    await git.start_host()
+    await git.wait_until_readable()
+    await world.stand_in.wait_for_calls(2 * len(LAYERS))
+    before = len(world.stand_in.calls)
+    delivery = (await git.tell(git.change(APP1), [])).json()["delivery"]
+    await git.wait_until_routed(delivery)
+    await world.wait_until_idle()
+    assert {call.name for call in world.calls_since(before)} == {"app1"}
