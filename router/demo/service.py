@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -128,10 +129,11 @@ class Service:
             self._process.terminate()
         return await self._process.wait()
 
-    async def newest_delivery(self) -> dict[str, Any] | None:
-        """The newest delivery with its plans and attempts, or None when there is none."""
-        rows = (await self._get("/api/v1/deliveries?limit=1"))["deliveries"]
-        return await self._get(f"/api/v1/deliveries/{rows[0]['id']}") if rows else None
+    async def deliveries(self, *, after: str | None) -> list[dict[str, Any]]:
+        """The deliveries since the one of that id (None: all), newest first, whole."""
+        rows = (await self._get("/api/v1/deliveries?limit=50"))["deliveries"]
+        news = list(takewhile(lambda row: row["id"] != after, rows))
+        return [await self._get(f"/api/v1/deliveries/{row['id']}") for row in news]
 
     async def wait_until_idle(self) -> None:
         """Wait until no receiver is due, in a call, or waiting for a retry."""

@@ -114,24 +114,24 @@ async def _start(service: Service, stand_in: FluxStandIn) -> Result:
 
 
 async def _tell(chapter: Chapter, fleet: Fleet, service: Service, stand_in: FluxStandIn) -> Result:
-    last = await service.newest_delivery()
+    newest = (await service.deliveries(after=None))[0]["id"]
     calls_before = len(stand_in.calls)
     await chapter.act(fleet)
 
     async def is_planned() -> bool:
-        newest = await service.newest_delivery()
-        is_news = newest is not None and (last is None or newest["id"] != last["id"])
-        return is_news and newest is not None and newest["status"] != "accepted"
+        news = await service.deliveries(after=newest)
+        return bool(news) and all(delivery["status"] != "accepted" for delivery in news)
 
     await wait_until(is_planned, f"the push {chapter.title!r} was not planned")
     await service.wait_until_idle()
-    delivery = await service.newest_delivery()
-    assert delivery is not None
+    news = await service.deliveries(after=newest)
+    plans = [plan for delivery in news for plan in delivery["plans"]]
+    times = [milliseconds for delivery in news if (milliseconds := measure(delivery)) is not None]
     return Result(
         chapter=chapter,
         called=tuple(call.name for call in stand_in.calls[calls_before:]),
-        milliseconds=measure(delivery),
-        knowledge=", ".join(plan["knowledge"] for plan in delivery["plans"]),
+        milliseconds=max(times, default=None),
+        knowledge=", ".join(dict.fromkeys(plan["knowledge"] for plan in plans)),
     )
 
 
