@@ -9,7 +9,7 @@ number has its plan.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from tests.e2e.git_history import differing
@@ -55,6 +55,7 @@ class Laws:
         self._world = world
         self._cursors: dict[str, Commit] = {}
         self._told: dict[str, Commit | None] = {}
+        self._planned: defaultdict[str, set[Commit]] = defaultdict(set)
         self._sequences: Counter[str] = Counter()
         self._wants: Counter[str] = Counter()
         self._wanted: dict[str, int] = {}
@@ -110,17 +111,26 @@ class Laws:
             assert cursor is not None
             assert told is not None
             assert plan.commit is not None
-            since = [self.between(entry, base, plan.commit) for base in (cursor, told)]
-            assert layers == set().union(*since)
+            self._check_exact(entry, plan.commit, layers, bases={cursor, told})
         else:
             is_open = cursor is None or told is None
             assert is_open or self.is_down or self.has_forgotten, plan.reason
             assert plan.knowledge == "payload" or layers == {each.name for each in entry.layers}
         self._told[name] = plan.told
+        if plan.commit is not None:
+            self._planned[name].add(plan.commit)
         if not self.is_down:
             assert plan.commit is not None
             self._cursors[name] = plan.commit
             self._catch_up(entry, plan.commit)
+
+    def _check_exact(
+        self, entry: Repository, tip: Commit, layers: set[str], *, bases: set[Commit]
+    ) -> None:
+        """A tag is compared with its own line of versions, too: with a tip planned at some time."""
+        floor = set[str]().union(*(self.between(entry, base, tip) for base in bases))
+        lines = self._planned[entry.name] if entry.is_wildcard else ()
+        assert floor <= layers <= floor.union(*(self.between(entry, base, tip) for base in lines))
 
     def between(self, entry: Repository, before: Commit, after: Commit) -> set[str]:
         """The layers of an entry whose content differs between two commits."""
