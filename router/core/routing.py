@@ -124,6 +124,11 @@ class GitAccess:
     sweep_interval_seconds: float = 300.0
     visible_timeout_seconds: float = 60.0
 
+    @property
+    def host(self) -> str:
+        """What repositories share that one machine serves; empty for this one's folders."""
+        return normalize_url(self.url).partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:

@@ -7,6 +7,7 @@ may still become visible: hosts tell of a push before every one of their servers
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,28 +74,45 @@ def moved_tips(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -
     """
     moves: list[Move] = []
     base, told = state.cursor, state.told
-    seen = {ref: tip for ref, tip in state.tips.items() if ref in tips}
-    for ref in _moved_refs(entry, state, tips):
-        moves.append(Move(ref=ref, base=base, tip=tips[ref], told=told, older=_older(ref, seen)))
-        base = told = seen[ref] = tips[ref]
+    refs = _moved_refs(entry, state, tips)
+    lines = _Lines({ref: tip for ref, tip in state.tips.items() if ref in tips} if refs else {})
+    for ref in refs:
+        moves.append(Move(ref=ref, base=base, tip=tips[ref], told=told, older=lines.older(ref)))
+        lines.add(ref, tips[ref])
+        base = told = tips[ref]
     return tuple(moves)
 
 
-def _older(ref: str, seen: Mapping[str, Commit]) -> Commit | None:
-    """Where *ref* was, or where the highest of the lower versions is."""
-    key = version_key(ref)
-    lower = [name for name in seen if version_key(name) < key]
-    return seen.get(ref) or (seen[max(lower, key=version_key)] if lower else None)
+class _Lines:
+    """Versions in their order, with their commits."""
+
+    def __init__(self, seen: dict[str, Commit]) -> None:
+        self._seen = seen
+        self._order = sorted((version_key(ref), ref) for ref in seen)
+
+    def older(self, ref: str) -> Commit | None:
+        """Where *ref* was, or where the highest of the lower versions is."""
+        place = bisect_left(self._order, (version_key(ref), ref))
+        lower = self._seen[self._order[place - 1][1]] if place else None
+        return self._seen.get(ref) or lower
+
+    def add(self, ref: str, tip: Commit) -> None:
+        if ref not in self._seen:
+            insort(self._order, (version_key(ref), ref))
+        self._seen[ref] = tip
 
 
 def _moved_refs(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> Sequence[str]:
-    versions = sorted(tips, key=version_key)
-    forced = versions[-1:] if state.told != state.cursor else []
-    if not entry.is_wildcard:
-        return forced or [ref for ref in versions if tips[ref] != state.cursor]
-    if not state.tips:
-        return forced or [ref for ref in versions[-1:] if tips[ref] != state.cursor]
-    return [ref for ref in versions if state.tips.get(ref) != tips[ref]] or forced
+    if entry.is_wildcard and state.tips:
+        moved = [ref for ref, tip in tips.items() if state.tips.get(ref) != tip]
+        if moved:
+            return sorted(moved, key=version_key)
+        tips = tips if state.told != state.cursor else {}
+    if not tips:
+        return ()
+    highest = max(tips, key=version_key)
+    is_moved = tips[highest] != state.cursor or state.told != state.cursor
+    return (highest,) if is_moved else ()
 
 
 def is_news(entry: Repository, state: RefState, tips: Mapping[str, Commit]) -> bool:
@@ -107,20 +125,27 @@ def judge_waiting(
     waiting: Sequence[Waiting],
     *,
     tips: Mapping[str, Commit],
+    bases: Mapping[str, Commit | None],
     known: Collection[Commit],
     now: datetime,
     visible_timeout_seconds: float,
 ) -> Judged:
     """What becomes of the pushes that wait, when the host's *tips* are planned.
 
-    *known* are those of their commits that the clone has. A push from the very tip that the host
-    shows is still to become visible, also if it leads back to a commit that is known.
+    *bases* are the commits that the tips which moved are compared with, *known* those of the
+    pushes' commits that the clone has. A push that begins where the ref was before it moved has
+    arrived. A push from the very tip that the host shows is still to become visible, also if it
+    leads back to a commit that is known, unless the push that led back from it has arrived.
     """
+    arrived = {
+        item.update.before for item in waiting if item.update.after == tips.get(item.update.ref)
+    }
     covered, pending, late = [], [], []
     for item in waiting:
         update, tip = item.update, tips.get(item.update.ref)
-        has_been = item.is_followed or (update.after in known and update.before != tip)
-        if update.after == tip or has_been:
+        has_begun = tip is not None and update.before == bases.get(update.ref, "")
+        has_been = update.before != tip and (item.is_followed or update.after in known)
+        if update.after == tip or has_begun or has_been or update.after in arrived:
             covered.append(item)
         elif (now - item.received_at).total_seconds() >= visible_timeout_seconds:
             late.append(item)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from router.ports import Git
 
 CURSOR_UNKNOWN = "it is not known which commit of this ref was planned last"
+TOLD_UNKNOWN = (
+    "it is not known what layers were told of while the Git host could not be read: pushes arrived"
+    " out of order then"
+)
 BASE_UNREACHABLE = (
     "base_unreachable: neither the Git host nor the clone has the commit planned last any more, so "
     "nothing can be compared; the next push is compared with this one"
@@ -70,6 +74,7 @@ async def read_host(
         item.update.after
         for item in waiting
         if item.update.after != tips.get(item.update.ref)
+        and not item.is_followed
         and await git.has_commit(access, item.update.after)
     }
     return Look(tips=tips, compared=tuple(compared), known=frozenset(known))
@@ -104,7 +109,8 @@ async def _compare(
     """What changed up to the tip, since each of the commits that layers may come from."""
     bases = move.bases
     if bases is None:
-        why = CURSOR_UNKNOWN if state.was_planned else ADOPTED_REF
+        why = TOLD_UNKNOWN if move.base else CURSOR_UNKNOWN
+        why = why if state.was_planned else ADOPTED_REF
         return Known(changes=UnknownPaths(why), knowledge="unknown")
     paths: set[str] = set()
     for base in bases:

@@ -62,8 +62,10 @@ class RefObserver:
         self._bells: dict[str, asyncio.Event] = {}
         self._unread_since: dict[str, float] = {}
         """Since when entries cannot be read, on the monotonic clock."""
+        self._hosts_unread_since: dict[str, float] = {}
+        """The same, of the hosts of which an entry cannot be read."""
         self.troubles: dict[str, str] = {}
-        """Entries that cannot be read, and why."""
+        """Entries that cannot be read, or whose ref is not there, and why."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at what is hinted at until *stop* is set; first at what an earlier run left."""
@@ -142,17 +144,24 @@ class RefObserver:
         started = self._parts.clock.monotonic()
         state = await self._parts.store.ref_state(tracked_ref(entry))
         try:
-            look = await read_host(self._git, entry, access, state, waiting)
+            async with asyncio.timeout(self._patience_seconds(access) if waiting else None):
+                look = await read_host(self._git, entry, access, state, waiting)
+        except TimeoutError:
+            trouble = self.troubles.get(entry.name, "the host was in trouble, and did not answer")
+            self._note(entry, access, trouble, started)
+            await self._fall_back(routing, entry, waiting, f"git could not tell: {trouble}")
+            return False
         except GitUnavailable as error:
             self._note(entry, access, str(error), started)
             return await self._go_on_without(routing, entry, state, waiting, str(error))
         missing = missing_ref(entry, look.tips)
-        self._note(entry, access, missing, started)
+        self._note(entry, access, missing, started, is_read=True)
         intents = await plan_look(routing, entry, state, look)
         judge = partial(
             judge_waiting,
             waiting,
             tips=look.tips,
+            bases={item.move.ref: item.move.base for item in look.compared},
             now=self._parts.clock.now(),
             visible_timeout_seconds=access.visible_timeout_seconds,
         )
@@ -210,7 +219,7 @@ class RefObserver:
         """Plan without the host when it could not be read for too long; else ask again soon."""
         if not waiting and state.was_planned:
             return False  # the next sweep that reads it finds what moved
-        since = self._unread_since[entry.name]
+        since = self._unread_since.get(entry.name, self._parts.clock.monotonic())
         if self._parts.clock.monotonic() - since < self._fallback_seconds:
             return True
         await self._fall_back(routing, entry, waiting, f"git could not tell: {trouble}")
@@ -247,24 +256,50 @@ class RefObserver:
                     reason=closing.reason,
                 )
 
-    def _note(
-        self, entry: Repository, access: GitAccess, trouble: str | None, started: float
-    ) -> None:
-        """Tell, and remember, whether the host could be read."""
+    def _patience_seconds(self, access: GitAccess) -> float | None:
+        """How long pushes wait for a host that is known to be in trouble; it may well hang."""
+        since = self._hosts_unread_since.get(access.host)
         now = self._parts.clock.monotonic()
-        self.note_trouble(entry.name, trouble)
+        is_given_up = since is not None and now - since >= self._fallback_seconds
+        return self._fallback_seconds if is_given_up else None
+
+    def _note(
+        self,
+        entry: Repository,
+        access: GitAccess,
+        trouble: str | None,
+        started: float,
+        *,
+        is_read: bool = False,
+    ) -> None:
+        """Tell, and remember, whether the host could be read; not of an entry that has gone."""
+        current = self._parts.in_force.current.entry(entry.name)
+        if current is None or current.git is None:
+            return
+        self.note_trouble(entry, trouble, is_read=is_read)
         self._parts.observer.repository_read(
             repository=entry.name,
             trouble=trouble,
-            duration_seconds=now - started,
+            duration_seconds=self._parts.clock.monotonic() - started,
             clone_bytes=self._git.clone_bytes(access),
         )
 
-    def note_trouble(self, repository: str, trouble: str | None) -> None:
-        """Remember why an entry cannot be read; None when it can."""
+    def note_trouble(self, entry: Repository, trouble: str | None, *, is_read: bool) -> None:
+        """Remember what is wrong with an entry, if anything, and whether its host could be read."""
+        host = entry.git.host if entry.git else ""
         if trouble is None:
-            self.troubles.pop(repository, None)
-            self._unread_since.pop(repository, None)
+            self.troubles.pop(entry.name, None)
         else:
-            self.troubles[repository] = trouble
-            self._unread_since.setdefault(repository, self._parts.clock.monotonic())
+            self.troubles[entry.name] = trouble
+        if is_read:
+            self._unread_since.pop(entry.name, None)
+            self._hosts_unread_since.pop(host, None)
+        else:
+            now = self._parts.clock.monotonic()
+            self._unread_since.setdefault(entry.name, now)
+            self._hosts_unread_since.setdefault(host, now)
+
+    def forget(self, repository: str) -> None:
+        """An entry is not read any more."""
+        self.troubles.pop(repository, None)
+        self._unread_since.pop(repository, None)

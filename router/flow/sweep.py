@@ -8,11 +8,12 @@ new routing file, finds what moved while nobody looked, and the refs that were n
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.errors import GitUnavailable
+from router.core.errors import GitUnavailable, StoreUnavailable
 from router.core.plan import tracked_ref
 from router.core.retry import next_delay_seconds
 from router.core.tips import is_news, missing_ref
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 SWEEPS_AT_ONCE = 8
 """Repositories asked at once: the other git processes are left to pushes."""
+
+SWEEPS_OF_A_HOST = 4
+"""Those of them that are on one host: another one may hang."""
 
 TICK_SECONDS = 1.0
 """How often it is looked up which repositories are due."""
@@ -62,7 +66,9 @@ class Sweeper:
         self._parts = parts
         self._git = git
         self._refs = refs
-        self._generation = -1
+        self._routing: Routing | None = None
+        """What the turns were made for; a new secret makes a new one, too."""
+        self._wake = asyncio.Event()
         self._turns: dict[_Group, _Turn] = {}
         self._sweeps: set[asyncio.Task[None]] = set()
 
@@ -70,10 +76,11 @@ class Sweeper:
         """Sweep until *stop* is set."""
         try:
             while not stop.is_set():
+                self._wake.clear()
                 await self._start_due()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TICK_SECONDS):
-                        await stop.wait()
+                        await self._wake.wait()
         finally:
             for sweep in self._sweeps:
                 sweep.cancel()
@@ -85,53 +92,77 @@ class Sweeper:
         await asyncio.gather(*self._sweeps)
 
     async def _start_due(self) -> None:
-        await self._take_routing(self._parts.in_force.current)
+        try:
+            await self._take_routing(self._parts.in_force.current)
+        except StoreUnavailable as error:  # what is there already is swept on
+            self._parts.observer.failed(task="sweep", error=error)
         now = self._parts.clock.monotonic()
         due = sorted(
             (turn.due_at, number, group)
             for number, (group, turn) in enumerate(self._turns.items())
             if not turn.is_running and self._due_at(group, turn, now) <= now
         )
-        for _, _, group in due[: max(0, SWEEPS_AT_ONCE - len(self._sweeps))]:
-            self._turns[group].is_running = True
-            sweep = asyncio.create_task(self._take_turn(group, self._turns[group]))
-            self._sweeps.add(sweep)
-            sweep.add_done_callback(self._sweeps.discard)
+        busy = [group for group, turn in self._turns.items() if turn.is_running]
+        running = Counter(group.access.host for group in busy)
+        for _, _, group in due:
+            if len(self._sweeps) >= SWEEPS_AT_ONCE:
+                return
+            if running[group.access.host] < self._most_at_once(group):
+                running[group.access.host] += 1
+                self._start(group)
+
+    def _most_at_once(self, group: _Group) -> int:
+        """A host in trouble may hang, and must not keep the others from being swept."""
+        return 1 if self._is_troubled(group) else SWEEPS_OF_A_HOST
+
+    def _start(self, group: _Group) -> None:
+        turn = self._turns[group]
+        turn.is_running = True
+        sweep = asyncio.create_task(self._take_turn(group, turn))
+        self._sweeps.add(sweep)
+        sweep.add_done_callback(self._end)
+
+    def _end(self, sweep: asyncio.Task[None]) -> None:
+        self._sweeps.discard(sweep)
+        self._wake.set()
 
     async def _take_routing(self, routing: Routing) -> None:
-        """Groups that a new routing file brings are due now; the others keep their turn.
+        """Groups that a new routing file or secret brings are due now; the others keep their turn.
 
         What waits is looked at anew: its entry may be gone, or read otherwise now.
         """
-        if routing.generation == self._generation:
+        if routing is self._routing:
             return
         for repository in await self._parts.store.waiting_repositories():
             self._parts.hints.add(repository)
-        self._generation = routing.generation
+        self._routing = routing
         groups = group_entries(routing.repositories)
         dropped = names_of(self._turns) - names_of(groups)
         self._turns = {group: self._turns.get(group, _Turn()) for group in groups}
         for repository in dropped:
-            self._refs.note_trouble(repository, None)
+            self._refs.forget(repository)
             self._parts.observer.repository_dropped(repository=repository)
         await self._git.use(routing)
 
+    def _is_troubled(self, group: _Group) -> bool:
+        return any(name in self._refs.troubles for name, _ in group.refs)
+
     def _due_at(self, group: _Group, turn: _Turn, now: float) -> float:
         """A repository that a look could not read is swept again soon."""
-        if turn.failures == 0 and any(name in self._refs.troubles for name, _ in group.refs):
+        if turn.failures == 0 and self._is_troubled(group):
             turn.failures = 1
             turn.due_at = min(turn.due_at, now + self._delay_seconds(turn))
         return turn.due_at
 
     async def _take_turn(self, group: _Group, turn: _Turn) -> None:
+        is_read = False
         try:
             is_read = await self._sweep(self._parts.in_force.current, group)
         except Exception as error:  # the other repositories must still be swept
             self._parts.observer.failed(task="sweep", error=error)
-            is_read = False
-        turn.is_running = False
-        troubled = any(name in self._refs.troubles for name, _ in group.refs)
-        turn.failures = 0 if is_read and not troubled else turn.failures + 1
+        finally:
+            turn.is_running = False
+        turn.failures = 0 if is_read and not self._is_troubled(group) else turn.failures + 1
         interval = group.access.sweep_interval_seconds
         spread = 1 + JITTER_SHARE * (self._parts.clock.jitter() - 0.5)
         pause = interval * spread
@@ -156,31 +187,37 @@ class Sweeper:
             mine = None
             if tips is not None:
                 mine = {ref: tip for ref, tip in tips.items() if entry.tracks(ref)}
-                trouble = missing_ref(entry, mine)
-            if trouble is not None:
-                self._refs.note_trouble(entry.name, trouble)
+            told = await self._compare(entry, mine, trouble)
             self._parts.observer.repository_read(
                 repository=entry.name,
-                trouble=trouble,
+                trouble=told,
                 duration_seconds=self._parts.clock.monotonic() - started,
                 clone_bytes=self._git.clone_bytes(group.access),
             )
-            await self._compare(entry, mine)
         return tips is not None
 
-    async def _compare(self, entry: Repository, tips: Mapping[str, Commit] | None) -> None:
-        """Hint at an entry that is not planned where its host stands, or was never planned."""
+    async def _compare(
+        self, entry: Repository, tips: Mapping[str, Commit] | None, trouble: str | None
+    ) -> str | None:
+        """Hint at an entry that is not planned where its host stands, or was never planned.
+
+        Returns what is wrong with it: the trouble of a look that failed stands until a look is
+        well, or until there is nothing to look for.
+        """
         state = await self._parts.store.ref_state(tracked_ref(entry))
         if tips is None:
+            self._refs.note_trouble(entry, trouble, is_read=False)
             if not state.was_planned:
                 self._parts.hints.add(entry.name)
-            return
+            return trouble
         is_moved = is_news(entry, state, tips)
         self._parts.observer.repository_swept(repository=entry.name, is_moved=is_moved)
         if is_moved:
             self._parts.hints.add(entry.name)
-        elif tips or entry.is_wildcard:
-            self._refs.note_trouble(entry.name, None)
+            return self._refs.troubles.get(entry.name)
+        missing = missing_ref(entry, tips)
+        self._refs.note_trouble(entry, missing, is_read=True)
+        return missing
 
 
 def names_of(groups: Iterable[_Group]) -> set[str]:

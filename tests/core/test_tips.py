@@ -47,11 +47,16 @@ def waits(before: str, after: str, **fields: object) -> Waiting:
 
 
 def judge(
-    waiting: list[Waiting], tip: str | None, *known: str, seconds: float = 0
+    waiting: list[Waiting],
+    tip: str | None,
+    *known: str,
+    seconds: float = 0,
+    base: str | None = None,
 ) -> tuple[list[str], list[str], list[str]]:
     judged = judge_waiting(
         waiting,
         tips={} if tip is None else {MAIN: tip},
+        bases={} if base is None else {MAIN: base},
         known=set(known),
         now=NOW + timedelta(seconds=seconds),
         visible_timeout_seconds=TIMEOUT_SECONDS,
@@ -181,6 +186,19 @@ def test_a_push_that_another_one_followed_is_covered() -> None:
 
 def test_a_push_back_to_a_known_commit_waits_while_the_host_shows_where_it_began() -> None:
     assert judge([waits(B, A)], B, A) == ([], [A], [])
+
+
+def test_a_push_back_waits_also_where_an_older_push_began_at_its_commit() -> None:
+    assert judge([waits(B, A, is_followed=True)], B, A) == ([], [A], [])
+
+
+def test_a_push_away_is_covered_by_the_one_that_led_back() -> None:
+    assert judge([waits(A, B, is_followed=True), waits(B, A)], A) == ([B, A], [], [])
+
+
+def test_a_push_that_began_where_the_ref_was_has_arrived_when_it_moved() -> None:
+    assert judge([waits(A, B)], C, base=A) == ([B], [], [])
+    assert judge([waits(B, C)], D, base=A) == ([], [C], [])
 
 
 def test_a_push_waits_while_its_ref_is_not_there() -> None:

@@ -101,8 +101,13 @@ class History:
         return move.before not in self.lineage(move.after)
 
     def changed(self, before: Commit, after: Commit) -> list[str]:
-        """The paths that differ between two commits."""
-        return differing(self.trees[before], self.trees[after])
+        """The paths that differ between two commits, or what tag objects stand for."""
+        old, new = (self.trees[self._peel(each)] for each in (before, after))
+        return differing(old, new)
+
+    def _peel(self, commit: Commit) -> Commit:
+        known = commit in self.trees
+        return commit if known else self.repository.git("rev-parse", f"{commit}^{{commit}}")
 
 
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -87,6 +87,11 @@ class GitMode:
         await self.look()
         return saved
 
+    def trouble(self, reason: str) -> None:
+        """The host could not be read just now."""
+        entry = self.parts.in_force.current.repositories[0]
+        self.refs.note_trouble(entry, reason, is_read=False)
+
     async def look(self, entry: str = "fleet") -> bool:
         return await self.refs.look(entry)
 

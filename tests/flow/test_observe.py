@@ -170,15 +170,26 @@ async def test_a_commit_that_never_shows_closes_and_a_redelivery_is_taken_anew()
     assert (again.is_duplicate, again.delivery.status) == (False, "accepted")
 
 
-async def test_a_push_that_another_one_overtook_unheard_is_told_as_planned() -> None:
+async def test_a_push_that_another_one_overtook_unheard_has_the_plan() -> None:
     mode = await started()
     first = mode.change("a/x")
     mode.change("b/x")  # its webhook is lost, and the host stands there already
     saved = await mode.tell(*first)
-    assert await mode.look()
-    assert await mode.called() == {"a", "b"}
-    mode.clock.advance(60)
     assert not await mode.look()
+    assert await mode.called() == {"a", "b"}
+    assert (await mode.newest())[0].id == saved.delivery.id
+
+
+async def test_a_push_between_others_that_nobody_told_of_is_closed_as_planned() -> None:
+    mode = await started()
+    mode.change("a/x")
+    between = mode.change("b/x")
+    mode.change("c/x")
+    saved = await mode.tell(*between)
+    assert await mode.look()
+    assert await mode.called() == ALL
+    mode.clock.advance(60)
+    assert not await mode.look()  # the host has its commit: the ref has been there
     assert (await mode.status(saved))[0] == "routed"
 
 
@@ -310,7 +321,7 @@ async def test_after_a_fallback_the_comparison_starts_where_git_stood() -> None:
 async def test_while_the_host_is_down_lists_count_that_lead_on_from_each_other() -> None:
     mode = await started()
     mode.host.trouble = "down"
-    mode.refs.note_trouble("fleet", "down")
+    mode.trouble("down")
     mode.clock.advance(FALLBACK_SECONDS)
     for path in ("a/x", "b/x"):
         before, after = mode.change(path)
@@ -327,7 +338,7 @@ async def test_a_branch_that_went_back_while_the_host_was_down_is_planned_from_b
     mode = await started()
     start, after = mode.change("a/x")
     mode.host.trouble = "down"
-    mode.refs.note_trouble("fleet", "down")
+    mode.trouble("down")
     mode.clock.advance(FALLBACK_SECONDS)
     await mode.tell(start, after, "a/x")
     await mode.look()

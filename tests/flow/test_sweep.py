@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from router.core.model import Secret
 from router.core.plan import tracked_ref
 from router.core.routing import GitAccess
 from tests.builders import MAIN, URL, make_repository, make_routing
+from tests.fakes.git import FakeGit
 from tests.flow.conftest import until
 from tests.flow.git_mode import ACCESS, GitMode, git_entry, start_git_mode
 
@@ -122,7 +126,7 @@ async def test_an_entry_that_comes_with_a_new_file_is_swept_at_once() -> None:
 async def test_an_entry_that_leaves_is_forgotten_with_its_clone_and_its_trouble() -> None:
     mode = await swept()
     assert URL in mode.git.clones
-    mode.refs.note_trouble("fleet", "down")
+    mode.trouble("down")
     other = make_repository({"z": ["z/"]}, name="other", url="https://x.test/other")
     await mode.reload(make_routing(other))
     await mode.sweep()
@@ -180,3 +184,79 @@ async def test_a_sweep_that_the_store_fails_is_told_and_made_again() -> None:
     mode.clock.advance(3)
     await mode.sweep()
     assert await mode.called() == {"a"}
+
+
+async def test_a_new_secret_is_used_by_sweeps_at_once() -> None:
+    mode = await swept()
+    rotated = replace(ACCESS, token=Secret(b"new"))
+    mode.parts.in_force.replace(make_routing(git_entry(git=rotated), generation=1))
+    await mode.sweep()
+    assert mode.host.asked == ["list_tips"]
+
+
+async def test_a_store_that_fails_at_a_new_file_stops_no_sweep() -> None:
+    mode = await swept()
+    mode.parts.in_force.replace(make_routing(git_entry(), generation=1))
+    mode.clock.advance(INTERVAL_SECONDS)
+    mode.store.is_down = True
+    await mode.sweeper.sweep_due()
+    assert {task for task, _ in mode.observer.failures} == {"sweep"}
+    mode.store.is_down = False
+    mode.change("a/x")
+    mode.clock.advance(INTERVAL_SECONDS)
+    await mode.sweep()
+    assert await mode.called() == {"a"}
+
+
+class HangingGit(FakeGit):
+    """Hosts called hung.test never answer."""
+
+    async def list_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, str]:
+        if access.host == "hung.test":
+            await asyncio.Event().wait()
+        return await super().list_tips(access, refs)
+
+
+async def test_a_host_that_hangs_keeps_no_other_from_being_swept() -> None:
+    hung = [
+        git_entry({f"h{n}": ["a/"]}, name=f"hung-{n}", url=url, git=GitAccess(url=url))
+        for n, url in enumerate(f"https://hung.test/{n}" for n in range(20))
+    ]
+    mode = await start_git_mode(*hung, git_entry(), git=HangingGit())
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(each.run(stop)) for each in (mode.refs, mode.sweeper)]
+    await until(lambda: _is_planned(mode))
+    stop.set()
+    await asyncio.gather(*tasks)
+
+
+async def _is_planned(mode: GitMode) -> bool:
+    entry = mode.parts.in_force.current.entry("fleet")
+    assert entry is not None
+    return (await mode.store.ref_state(tracked_ref(entry))).was_planned
+
+
+async def test_a_trouble_of_looks_stands_while_sweeps_are_well() -> None:
+    mode = await swept()
+    mode.change("a/x")
+    mode.trouble("the disk is full")
+    mode.clock.advance(INTERVAL_SECONDS)
+    with mode.parts.hints.heard_by(lambda _name: None):
+        await mode.sweeper.sweep_due()
+    assert mode.observer.read[-1] == ("fleet", "the disk is full")
+    assert mode.refs.troubles == {"fleet": "the disk is full"}
+
+
+async def test_a_look_that_ends_after_its_entry_left_tells_nothing_of_it() -> None:
+    mode = await swept()
+    mode.host.trouble = "down"
+    await mode.tell(*mode.change("a/x"))
+    routing = mode.parts.in_force.current
+    other = make_repository({"z": ["z/"]}, name="other", url="https://x.test/other")
+    mode.parts.in_force.replace(make_routing(other, generation=routing.generation))
+    entry = routing.entry("fleet")
+    assert entry is not None
+    assert entry.git is not None
+    before = len(mode.observer.read)
+    mode.refs._note(entry, entry.git, "down", 0.0)
+    assert (mode.refs.troubles, len(mode.observer.read)) == ({}, before)

@@ -45,6 +45,8 @@ class Clone:
     """No process was killed since it was last tidied."""
     is_dropped: bool = False
     """No entry names it any more; whoever holds the lock removes it."""
+    too_large_until: float = 0.0
+    """It grew over its limit, and is not fetched before; on the clock's monotonic scale."""
     spared_until: float = 0.0
     """Making it compact failed, and is not tried again before; on the clock's monotonic scale."""
 

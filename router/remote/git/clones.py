@@ -47,6 +47,9 @@ MAX_PACKS = 100
 """After so many fetches a clone is made compact: git looks for each object in all packs, and tells
 the host of each commit that it ever fetched."""
 
+MAX_REFS_AT_ONCE = 1000
+"""Refs of one fetch: a command line holds some 15,000."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -193,8 +196,9 @@ class GitClones:
                     await on_disk(clone.discard)
 
     async def _fetch_refs(self, clone: Clone, access: GitAccess, refs: Sequence[str]) -> None:
-        if refs:
-            await self._fetcher.fetch(clone, access, _refspecs(refs))
+        for start in range(0, len(refs), MAX_REFS_AT_ONCE):
+            some = refs[start : start + MAX_REFS_AT_ONCE]
+            await self._fetcher.fetch(clone, access, _refspecs(some))
 
     async def _read_tips(self, clone: Clone, refs: Sequence[str]) -> Mapping[str, Commit]:
         """The commits that *refs*, just fetched, stand for; a tag of anything else is left out."""

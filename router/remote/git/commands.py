@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +15,7 @@ from router.remote.git.credentials import lend_credentials
 from router.remote.git.environment import git_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from router.remote.git.processes import Finished, Processes
@@ -97,7 +98,7 @@ class Commands:
     async def copy(self, old: Path, new: Path) -> None:
         """Bring what the refs of one clone stand for into another one, and the refs."""
         access = GitAccess(url=os.fspath(old))
-        refs = [f"+refs/{kind}/*:refs/{kind}/*" for kind in ("planned", "tips")]
+        refs = ["+refs/planned/*:refs/planned/*"]
         command = (f"--git-dir={new}", *_FETCH, "origin", *refs)
         await self._ask(access, command, settings=_remote(remote_url(access)))
 
@@ -119,20 +120,27 @@ class Commands:
         variables: Mapping[str, str] | None = None,
         watch: Callable[[], None] | None = None,
     ) -> Finished:
-        stall = f"http.lowSpeedTime={self._stall_seconds}"
-        host = host_of(access.url)
-        with lend_credentials(access, stall_seconds=self._stall_seconds) as lent:
-            finished = await self._processes.run(
-                _command(
-                    [*_EVERYWHERE, *_WITH_A_HOST, stall, *settings, *lent.settings], arguments
-                ),
-                environment=git_environment(os.environ) | lent.variables | dict(variables or {}),
-                host=host,
-                watch=watch,
-            )
+        lent = self._lend(access, arguments, settings=settings, variables=variables or {})
+        finished = await self._processes.run_lent(lent, host=host_of(access.url), watch=watch)
         if finished.status:
             raise explain_remote(finished.complaint)
         return finished
+
+    @contextmanager
+    def _lend(
+        self,
+        access: GitAccess,
+        arguments: Sequence[str],
+        *,
+        settings: Sequence[str],
+        variables: Mapping[str, str],
+    ) -> Iterator[tuple[Sequence[str], Mapping[str, str]]]:
+        """A command and its environment, with credentials: open files, while others wait."""
+        stall = f"http.lowSpeedTime={self._stall_seconds}"
+        with lend_credentials(access, stall_seconds=self._stall_seconds) as lent:
+            told = [*_EVERYWHERE, *_WITH_A_HOST, stall, *settings, *lent.settings]
+            environment = git_environment(os.environ) | lent.variables | dict(variables)
+            yield _command(told, arguments), environment
 
 
 def _remote(url: str) -> tuple[str, ...]:

@@ -102,7 +102,11 @@ def _ssh_command(access: GitAccess, files: ExitStack, stall_seconds: int) -> str
 
 def _lend(content: bytes, files: ExitStack) -> str:
     """The path of a file in memory, for our own processes only, that holds *content*."""
-    descriptor = os.memfd_create("git", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        descriptor = os.memfd_create("git", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise GitUnavailable(f"credentials cannot be handed to git: {reason}") from None
     files.callback(os.close, descriptor)
     os.fchmod(descriptor, 0o600)
     with os.fdopen(descriptor, "wb", closefd=False) as file:

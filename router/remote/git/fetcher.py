@@ -29,6 +29,10 @@ COMPACT_PAUSE_SECONDS = 3600.0
 """Between two tries to make a clone compact, after one that failed."""
 
 
+TOO_LARGE_PAUSE_SECONDS = 600.0
+"""Before a clone that grew over its limit is tried again: all of it may come down anew."""
+
+
 class CloneTooLarge(CutShort):
     """A fetch took the clone above its limit."""
 
@@ -51,6 +55,15 @@ class Fetcher:
         Raises GitUnavailable, and for what the host lacks RefMissing, CommitRefused or, where ids
         are of another kind than the host's, FormatDiffers.
         """
+        if self._clock.monotonic() < clone.too_large_until:
+            raise CloneTooLarge(self._too_large())
+        try:
+            await self._fetch(clone, access, wanted)
+        except CloneTooLarge:
+            clone.too_large_until = self._clock.monotonic() + TOO_LARGE_PAUSE_SECONDS
+            raise
+
+    async def _fetch(self, clone: Clone, access: GitAccess, wanted: Sequence[str]) -> None:
         if not clone.exists:
             return await self.renew(clone, access, wanted)
         if self._has_grown(clone):
@@ -75,6 +88,9 @@ class Fetcher:
 
         await self._replace(clone, fill, is_sha256=any(len(name) == 64 for name in wanted))
 
+    def _too_large(self) -> str:
+        return f"the clone would be larger than {self._limit_bytes} bytes"
+
     def _has_grown(self, clone: Clone) -> bool:
         is_spared = self._clock.monotonic() < clone.spared_until
         return not is_spared and clone.count_packs() >= self._max_packs
@@ -82,7 +98,7 @@ class Fetcher:
     async def _fetch_into(self, folder: Path, access: GitAccess, wanted: Sequence[str]) -> None:
         def watch() -> None:
             if measure(folder) > self._limit_bytes:
-                raise CloneTooLarge(f"the clone would be larger than {self._limit_bytes} bytes")
+                raise CloneTooLarge(self._too_large())
 
         try:
             await self._commands.fetch(access, folder, wanted, watch)

@@ -16,11 +16,12 @@ from router.core.errors import GitUnavailable
 if TYPE_CHECKING:
     from asyncio import StreamReader, Task
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from subprocess import Popen
     from typing import IO
 
-MAX_OUTPUT_BYTES = 512 * 1024 * 1024
-"""Of one process: the names of several million files, or of as many refs."""
+MAX_OUTPUT_BYTES = 128 * 1024 * 1024
+"""Of one process: the names of a million files or more, or of as many refs."""
 
 MAX_COMPLAINT_BYTES = 16 * 1024
 """Of standard error; its end is kept, where git says what it died of."""
@@ -88,16 +89,29 @@ class Processes:
         that, for a deadline, too much output or `close`, and GitUnavailable when the command cannot
         be started.
         """
+        lent = contextlib.nullcontext((command, environment))
+        return await self.run_lent(lent, host=host, stdin=stdin, watch=watch)
+
+    async def run_lent(
+        self,
+        lent: AbstractContextManager[tuple[Sequence[str], Mapping[str, str]]],
+        *,
+        host: str | None = None,
+        stdin: bytes = b"",
+        watch: Callable[[], None] | None = None,
+    ) -> Finished:
+        """As `run`; what *lent* gives is opened once there is a slot, and only while it runs."""
         async with self._slot(host):
             self._refuse_if_closed()
-            process = _start(command, environment, stdin)
-            self._running.add(process.pid)
-            work = asyncio.ensure_future(_communicate(process, self._max_output_bytes))
-            try:
-                finished = await self._follow(work, watch)
-            finally:
-                await _end(process.pid, work, self._grace_seconds)
-                self._running.discard(process.pid)
+            with lent as (command, environment):
+                process = _start(command, environment, stdin)
+                self._running.add(process.pid)
+                work = asyncio.ensure_future(_communicate(process, self._max_output_bytes))
+                try:
+                    finished = await self._follow(work, watch)
+                finally:
+                    await _end(process.pid, work, self._grace_seconds)
+                    self._running.discard(process.pid)
         self._refuse_if_closed()
         return finished
 

@@ -15,7 +15,8 @@ import pytest
 from router.core.errors import GitUnavailable
 from router.core.model import Secret
 from router.core.routing import GitAccess
-from router.remote.git.fetcher import on_disk
+from router.remote.git.fetcher import TOO_LARGE_PAUSE_SECONDS, on_disk
+from tests.fakes.clock import FakeClock
 from tests.remote.git.contract import MAIN, SIDE
 from tests.remote.git.host import TLS, serve_git
 from tests.remote.git.repository import make_repository
@@ -279,14 +280,20 @@ async def test_work_on_the_disk_is_finished_also_when_nobody_waits_for_it() -> N
 
 
 async def test_a_clone_that_would_be_too_large_is_not_kept(tmp_path: Path) -> None:
-    async with served_in(tmp_path, limit_bytes=60_000) as served:
+    clock = FakeClock()
+    async with served_in(tmp_path, limit_bytes=60_000, clock=clock) as served:
         await assert_large_is_refused(served)
         assert list(served.folder.iterdir()) == []
+        asked = len(served.host.requests)
+        await assert_large_is_refused(served)
+        assert len(served.host.requests) == asked  # it does not come down again and again
+        clock.advance(TOO_LARGE_PAUSE_SECONDS)
         served.repository.remove(MAIN)
         served.repository.move(MAIN, {"a": "1"})
         await assert_well(served)
         await assert_large_is_refused(served)
         assert served.git.clone_bytes(served.access) > 0
+        clock.advance(TOO_LARGE_PAUSE_SECONDS)
         served.repository.remove(MAIN)
         served.repository.move(MAIN, {"a": "2"})
         await assert_well(served)
