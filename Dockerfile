@@ -14,6 +14,7 @@ COPY router /app/router
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     ROUTER_CONFIG=/etc/flux-router/config/router.yaml \
     ROUTER_DATABASE_URL=sqlite:////var/lib/flux-router/flux-router.db \
     ROUTER_DATA_DIR=/var/lib/flux-router/clones

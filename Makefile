@@ -39,6 +39,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/match.py
 	$(BIN)/python bench/calls.py
 	$(BIN)/python bench/git.py
+	$(BIN)/python bench/bodies.py
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
 # needs uv.

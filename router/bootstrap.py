@@ -39,13 +39,14 @@ from router.web.hooks import create_public_app
 from router.web.protocol import BoundedHttpProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 
     from starlette.applications import Starlette
 
     from router.config.settings import Settings
     from router.core.model import Secret
     from router.ports import Clock
+    from router.web.clients import Network
 
 log = structlog.stdlib.get_logger("flux_router")
 
@@ -127,7 +128,13 @@ async def build_service(
     git = create_git(settings, clock)
     resources.push_async_callback(git.close)
     refs = RefObserver(parts, git)
-    public, admin = create_apps(parts, metrics, token, troubles=refs.troubles)
+    public, admin = create_apps(
+        parts,
+        metrics,
+        token,
+        troubles=refs.troubles,
+        trusted_proxies=settings.trusted_proxies or (),
+    )
     return Service(
         public=public,
         admin=admin,
@@ -144,11 +151,20 @@ async def build_service(
 
 
 def create_apps(
-    parts: Parts, metrics: MetricsObserver, token: Secret | None, *, troubles: Mapping[str, str]
+    parts: Parts,
+    metrics: MetricsObserver,
+    token: Secret | None,
+    *,
+    troubles: Mapping[str, str],
+    trusted_proxies: Collection[Network],
 ) -> tuple[Starlette, Starlette]:
     """The apps of the public and the admin listener."""
     public = create_public_app(
-        acceptor=Acceptor(parts), in_force=parts.in_force, observer=parts.observer
+        acceptor=Acceptor(parts),
+        in_force=parts.in_force,
+        observer=parts.observer,
+        monotonic=parts.clock.monotonic,
+        trusted_proxies=trusted_proxies,
     )
     api = AdminApi(
         store=parts.store,

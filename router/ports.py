@@ -294,8 +294,8 @@ class Observer(Protocol):
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None: ...
 
-    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
-        """*hook* is a configured name, or "unknown"."""
+    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
+        """*hook* is a configured name, or "unknown"; *client* is the sender's address."""
         ...
 
     def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:

@@ -8,11 +8,17 @@ import click
 
 from router.cli.affected import affected
 from router.cli.check import check
+from router.cli.deliveries import deliveries
 from router.cli.demo import demo
 from router.cli.explain import explain
+from router.cli.layers import layers
+from router.cli.migrate import migrate
+from router.cli.notify import notify
+from router.cli.replay import replay
 from router.cli.schema import schema
 from router.cli.send import send
 from router.cli.serve import serve
+from router.cli.tables import printable
 from router.cli.version import version
 from router.core.errors import RouterError
 
@@ -25,7 +31,21 @@ def cli() -> None:
     """Call only the Flux Receivers of the layers that a Git push changes."""
 
 
-for command in (serve, check, explain, affected, send, demo, schema, version):
+for command in (
+    serve,
+    check,
+    explain,
+    affected,
+    send,
+    deliveries,
+    layers,
+    replay,
+    notify,
+    demo,
+    schema,
+    migrate,
+    version,
+):
     cli.add_command(command)
 
 
@@ -34,5 +54,6 @@ def main() -> None:
     try:
         cli(prog_name="flux-router")
     except RouterError as error:
-        click.echo(f"flux-router: {error}", err=True)
+        told = "\n".join(printable(line) for line in str(error).split("\n"))
+        click.echo(f"flux-router: {told}", err=True)
         sys.exit(EXIT_FINDINGS)

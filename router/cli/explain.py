@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from router.cli.admin import admin_options, complete_delivery, open_admin
 from router.cli.entries import CONFIG_OPTION, REPOSITORY_OPTION, load_routing, pick_entries
 from router.cli.tables import OUTPUT_OPTION, counted, print_json, print_table, printable
+from router.cli.verdicts import print_verdicts
 from router.core.match import Matcher
 from router.remote.git.checkout import read_changed_paths, resolve_commit
 
@@ -28,28 +31,44 @@ if TYPE_CHECKING:
     help="A checkout, or a bare repository, that has BEFORE and AFTER.",
 )
 @click.option("--path", "paths", multiple=True, help="A changed path, without --repo; repeat it.")
+@click.option(
+    "--delivery",
+    metavar="ID",
+    shell_complete=complete_delivery,
+    help="A delivery of a running service, instead of a routing file here.",
+)
 @REPOSITORY_OPTION
 @OUTPUT_OPTION
+@admin_options
 @click.argument("before", required=False)
 @click.argument("after", required=False)
+@click.pass_context
 def explain(
+    context: click.Context,
     config_file: Path,
     repo: Path | None,
     paths: tuple[str, ...],
+    delivery: str | None,
     repository: str | None,
     output: str,
+    admin_url: str,
+    token_file: Path | None,
     before: str | None,
     after: str | None,
 ) -> None:
     """Tell which layers a change affects, and for each layer why or why not.
 
     With --repo, the change is what differs between the commits BEFORE and AFTER (ids, branches,
-    tags, HEAD~1 …), as git mode compares them. Without it, the changed paths are given.
+    tags, HEAD~1 …), as git mode compares them. With --path, the changed paths are given.
+
+    With --delivery, a running service tells what that delivery's changed paths affect under the
+    routing file in force there now, and where that differs from what was decided then.
     """
-    if (repo is None) == (not paths):
-        raise click.UsageError("give either --repo with BEFORE and AFTER, or --path")
-    if (repo is not None) != (after is not None) or (before is not None) != (after is not None):
-        raise click.UsageError("BEFORE and AFTER go with --repo, and both are needed")
+    _check_usage(context)
+    if delivery is not None:
+        with open_admin(admin_url, token_file) as client:
+            print_verdicts(client.explain(client.find_id(delivery)), is_json=output == "json")
+        return
     routing = load_routing(config_file)
     entries = pick_entries(routing, file=config_file, name=repository, repo=repo)
     compared: dict[str, str] = {}
@@ -65,6 +84,18 @@ def explain(
     for entry, matcher in verdicts:
         _print(entry, matcher.explain())
         click.echo(describe_paths(len(changed), matcher.result()))
+
+
+def _check_usage(context: click.Context) -> None:
+    given = context.params
+    repo, before, after = given["repo"], given["before"], given["after"]
+    if [repo is not None, bool(given["paths"]), given["delivery"] is not None].count(True) != 1:
+        raise click.UsageError("give one of --repo with BEFORE and AFTER, --path, and --delivery")
+    if (repo is not None) != (after is not None) or (before is not None) != (after is not None):
+        raise click.UsageError("BEFORE and AFTER go with --repo, and both are needed")
+    is_file_named = context.get_parameter_source("config_file") is ParameterSource.COMMANDLINE
+    if given["delivery"] is not None and (is_file_named or given["repository"] is not None):
+        raise click.UsageError("--delivery goes without --config and --repository")
 
 
 def from_root(path: str) -> str:

@@ -27,14 +27,32 @@ OUTPUT_OPTION = click.option(
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
     """Print rows under bold headings; as wide as they need when nobody looks at a terminal."""
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, soft_wrap=False).print(build_table(columns, rows, title=title))
+
+
+def build_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = ""
+) -> Table:
+    """Rows under bold headings; cells are shown as they are, but on one line and escaped."""
     heading = Text(printable(title)) if title else None
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=heading, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, soft_wrap=False).print(table)
+    if caption:
+        table.caption = Text(printable(caption))
+        table.caption_justify = "left"
+    return table
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one pair a line; what has no value is left out."""
+    told = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in told)
+    for name, value in told:
+        click.echo(f"{name:<{width}}  {printable(value)}")
 
 
 def print_json(value: Any) -> None:

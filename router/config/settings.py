@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,8 +47,32 @@ def _database_url(text: object) -> str:
     return str(text)
 
 
+def _admin_url(text: object) -> str:
+    url = str(text).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        is_plain = False
+    if not is_plain or not parts.hostname or "@" in parts.netloc or re.search(r"[?#\s]", url):
+        raise ValueError("must be http://host:port or https://host:port, without a password")
+    return url
+
+
 def _bind(value: object) -> object:
     return parse_bind(value) if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(text.strip()) for text in value.split(","))
+    except ValueError:
+        raise ValueError(
+            "must be addresses or networks with commas in between, e.g. 10.0.0.0/8,fd00::/8"
+            " (no bits beyond the length of the network)"
+        ) from None
 
 
 def _lower_case(value: object) -> object:
@@ -66,8 +91,14 @@ class Settings(BaseSettings):
     data_dir: Path = Path("./flux-router-data")
     """Where the clones of Git repositories are; what is in it can be made again."""
     public_bind: Annotated[Bind, BeforeValidator(_bind)] = Bind("0.0.0.0", 8080)  # noqa: S104 - the public side is for an Ingress
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...] | None, BeforeValidator(_networks)
+    ] = None
+    """Whose X-Forwarded-For is believed."""
     admin_bind: Annotated[Bind, BeforeValidator(_bind)] = Bind("127.0.0.1", 9090)
     admin_token_file: Path | None = None
+    admin_url: Annotated[str, BeforeValidator(_admin_url)] = "http://127.0.0.1:9090"
+    """Where the commands find the admin listener of a service; the service itself ignores it."""
     log_format: Annotated[LogFormat, BeforeValidator(_lower_case)] = "auto"
     log_level: Annotated[LogLevel, BeforeValidator(_lower_case)] = "info"
     retention_days: int = Field(default=30, ge=1, le=3650)

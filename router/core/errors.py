@@ -10,7 +10,8 @@ RouterError
 │   ├── NotFound             404
 │   ├── BodyTimeout          408
 │   ├── BodyTooLarge         413
-│   └── UnsupportedMedia     415
+│   ├── UnsupportedMedia     415
+│   └── TooManyRefused       429; carries how long to wait
 ├── Unavailable              nobody's fault: try again later (503)
 │   ├── StoreUnavailable     nothing was saved
 │   ├── GitUnavailable       a repository could not be read
@@ -97,6 +98,17 @@ class UnsupportedMedia(SenderError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class TooManyRefused(SenderError):
+    """Too many requests of this client were refused; it may try again in *wait_seconds*."""
+
+    status = 429
+    code = "too_many_refused"
+
+    def __init__(self, message: str, *, wait_seconds: float) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
 
 
 class Unavailable(RouterError):

@@ -9,6 +9,7 @@ signature never verifies. A message names the header that is missing or wrong, n
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from hashlib import sha256
@@ -20,6 +21,7 @@ from router.core.routing import BasicAuth, HeaderAuth, PathAuth
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from router.core.forms import Body
     from router.core.routing import HookAuth
 
 SIGNING_TOKEN_PREFIX = b"whsec_"
@@ -33,6 +35,8 @@ SIGNATURE_TOLERANCE_SECONDS = 300
 
 _MISMATCH = "the signature does not match any secret of this hook"
 _WRONG_CREDENTIALS = "the credentials are not those of this hook"
+_HEX = re.compile(r"[0-9a-f]{64}")
+_ENTRY = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
 _MAX_TIMESTAMP_DIGITS = 12
 """Seconds since 1970 stay within 12 digits for some thirty thousand years."""
 
@@ -48,14 +52,24 @@ def header_bytes(value: str) -> bytes:
         return b""
 
 
-def sign_sha256(content: bytes, *, secret: bytes) -> str:
+def sign_sha256(content: Body, *, secret: bytes) -> str:
     """Return the HMAC-SHA256 of *content* in lower-case hex."""
     return hmac.digest(secret, content, "sha256").hex()
 
 
+def is_sha256(value: str, *, prefix: str = "") -> bool:
+    """Whether a header holds *prefix* and what could be a hex HMAC-SHA256."""
+    return value.startswith(prefix) and _HEX.fullmatch(value, len(prefix)) is not None
+
+
+def is_standard(value: str) -> bool:
+    """Whether one of the entries of a `webhook-signature` header could be a signature."""
+    return any(_ENTRY.fullmatch(entry) for entry in value.split())
+
+
 def verify_sha256(
     headers: Mapping[str, str],
-    content: bytes,
+    content: Body,
     *,
     header: str,
     secrets: Sequence[bytes],
@@ -69,6 +83,24 @@ def verify_sha256(
     usable = _usable(secrets)
     signatures = (prefix + sign_sha256(content, secret=secret) for secret in usable)
     if not _is_one_of(given, (signature.encode() for signature in signatures)):
+        raise InvalidSignature(_MISMATCH)
+
+
+def verify_sha256_pieces(
+    headers: Mapping[str, str],
+    pieces: Iterable[bytes],
+    *,
+    header: str,
+    secrets: Sequence[bytes],
+    prefix: str = "",
+) -> None:
+    """As verify_sha256, of a content that comes in pieces. Raises InvalidSignature."""
+    given = _required(headers, header)
+    macs = [hmac.new(secret, digestmod="sha256") for secret in _usable(secrets)]
+    for piece in pieces:
+        for mac in macs:
+            mac.update(piece)
+    if not _is_one_of(given, ((prefix + mac.hexdigest()).encode() for mac in macs)):
         raise InvalidSignature(_MISMATCH)
 
 
@@ -87,14 +119,15 @@ def signing_key(secret: bytes) -> bytes | None:
         return None
 
 
-def sign_standard(body: bytes, *, key: bytes, message_id: str, timestamp: str) -> str:
+def sign_standard(body: Body, *, key: bytes, message_id: str, timestamp: str) -> str:
     """Return one entry of a `webhook-signature` header, as Standard Webhooks 1.0 defines it."""
-    content = f"{message_id}.{timestamp}.".encode("latin-1") + body
-    return "v1," + b64encode(hmac.digest(key, content, "sha256")).decode("ascii")
+    mac = hmac.new(key, f"{message_id}.{timestamp}.".encode("latin-1"), "sha256")
+    mac.update(body)
+    return "v1," + b64encode(mac.digest()).decode("ascii")
 
 
 def verify_standard(
-    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
     """Check a Standard Webhooks signature against signing tokens. Raises InvalidSignature.
 

@@ -1,9 +1,8 @@
-"""From a request's bytes to a saved delivery: verify, parse, plan, save; then the answer."""
+"""From a request's bytes to a saved delivery: read, plan, save; then the answer."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,14 @@ from router.core.changes import listed_changes
 from router.core.errors import StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
-from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored, Push
-from router.core.verify import verify_auth
 from router.flow.matching import match_in_slices
+from router.flow.reading import DeliveryReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from router.core.forms import Body
     from router.core.model import DeliveryStatus, Intent, Saved
     from router.core.push import RefUpdate
     from router.core.routing import Hook, Repository, Routing
@@ -54,20 +53,25 @@ class Acceptor:
     def __init__(self, parts: Parts, *, reload_wait_seconds: float = RELOAD_WAIT_SECONDS) -> None:
         self._parts = parts
         self._reload_wait_seconds = reload_wait_seconds
+        self._reader = DeliveryReader()
 
     async def accept(
-        self, hook: Hook, headers: Mapping[str, str], body: bytes, *, path_token: str | None = None
+        self, hook: Hook, headers: Mapping[str, str], body: Body, *, path_token: str | None = None
     ) -> Saved:
-        """Verify, parse, plan and save one delivery.
+        """Verify, parse, plan and save one delivery; a *body* that is a bytearray is cleared.
 
         Raises InvalidSignature, MalformedPayload or UnsupportedMedia for what the sender must
         mend, and StoreUnavailable when nothing could be saved.
         """
         started = self._parts.clock.monotonic()
-        self._verify(hook, headers, body, path_token)
-        parsed = PROVIDERS[hook.provider].parse_push(headers, body)
-        digest = hashlib.sha256(body).hexdigest()
-        saved = await self._save(hook, parsed, digest)
+        read = await self._reader.read(
+            hook,
+            headers,
+            body,
+            path_token=path_token,
+            now_seconds=self._parts.clock.now().timestamp(),
+        )
+        saved = await self._save(hook, read.parsed, read.digest)
         self._parts.observer.delivery_saved(
             saved, duration_seconds=self._parts.clock.monotonic() - started
         )
@@ -81,19 +85,6 @@ class Acceptor:
         for record in saved.delivery.updates:
             if record.status == "accepted" and record.repository is not None:
                 self._parts.hints.add(record.repository)
-
-    def _verify(
-        self, hook: Hook, headers: Mapping[str, str], body: bytes, path_token: str | None
-    ) -> None:
-        if hook.auth is not None:
-            verify_auth(hook.auth, headers, path_token)
-            return
-        PROVIDERS[hook.provider].verify(
-            headers,
-            body,
-            secrets=[secret.value for secret in hook.secrets],
-            now_seconds=self._parts.clock.now().timestamp(),
-        )
 
     async def _save(self, hook: Hook, parsed: Push | Ignored, digest: str) -> Saved:
         while True:

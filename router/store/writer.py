@@ -78,6 +78,7 @@ class Writer:
         while batch := self._next_batch():
             outcomes = self._commit_together(batch)
             self._hand_back(batch, outcomes)
+            del batch, outcomes  # else the paths of a large push would live until the next one
             self._empty_large_log()
         self._checkpoint("TRUNCATE")
         self._connection.close()

@@ -126,8 +126,10 @@ class LogObserver:
             duration_ms=round(duration_seconds * 1000, 2),
         )
 
-    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
-        self._log.warning("delivery.rejected", hook=hook, status=status, error=code)
+    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
+        # A 429 follows many a 401 from the same client: it must not fill the log as well.
+        tell = self._log.debug if status == 429 else self._log.warning
+        tell("delivery.rejected", hook=hook, status=status, error=code, client=client or None)
 
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None

@@ -143,7 +143,7 @@ class MetricsObserver:
         lag = self._sweep_lag.labels(repository)
         lag.set_function(lambda: self._clock.monotonic() - swept_at)
 
-    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
+    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
         self._deliveries.labels(hook, code).inc()
 
     def repository_dropped(self, *, repository: str) -> None:

@@ -21,9 +21,9 @@ class Observers:
         for observer in self._observers:
             observer.delivery_saved(saved, duration_seconds=duration_seconds)
 
-    def delivery_rejected(self, *, hook: str, status: int, code: str) -> None:
+    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
         for observer in self._observers:
-            observer.delivery_rejected(hook=hook, status=status, code=code)
+            observer.delivery_rejected(hook=hook, status=status, code=code, client=client)
 
     def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
         for observer in self._observers:

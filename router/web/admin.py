@@ -11,11 +11,21 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from router.core.errors import MalformedPayload, NotFound, RouterError
+from router.flow.explain import explain_delivery, explain_paths
 from router.web.answers import JsonAnswer, handle_defect, handle_http_error, handle_router_error
+from router.web.body import BodyBudget, read_body
 from router.web.guard import AdminGuard
 from router.web.hooks import healthz
-from router.web.limits import MAX_PAGE
-from router.web.views import view_layer, view_page, view_story, view_summary
+from router.web.limits import BODY_DEADLINE_SECONDS, MAX_API_BODY_BYTES, MAX_PAGE
+from router.web.openapi import OPENAPI
+from router.web.question import parse_question
+from router.web.views import (
+    view_explanations,
+    view_layer,
+    view_page,
+    view_story,
+    view_summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +36,9 @@ if TYPE_CHECKING:
     from router.flow.request import Requests
     from router.flow.routing import InForce
     from router.ports import Store
+
+MAX_API_BODIES_IN_FLIGHT_BYTES = 16 * MAX_API_BODY_BYTES
+"""Bytes of all bodies that the admin API holds at once; over it the answer is 503."""
 
 
 class AdminApi:
@@ -46,6 +59,7 @@ class AdminApi:
         self._render_metrics = render_metrics
         self._troubles = troubles
         """Entries whose Git host cannot be read, and why; kept up to date by others."""
+        self._budget = BodyBudget(MAX_API_BODIES_IN_FLIGHT_BYTES)
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus' text format."""
@@ -81,7 +95,7 @@ class AdminApi:
         story = await self._store.delivery(request.path_params["id"])
         if story is None:
             raise NotFound("no such delivery")
-        return JsonAnswer(view_story(story))
+        return JsonAnswer(view_story(self._in_force.current, story, await self._statuses()))
 
     async def layers(self, _request: Request) -> Response:
         """Every layer of the routing file in force."""
@@ -122,6 +136,35 @@ class AdminApi:
         receivers = [want.receiver for item in saved.plans for want in item.plan.wants]
         return JsonAnswer({"delivery": saved.delivery.id, "receivers": receivers}, status_code=202)
 
+    async def explain(self, request: Request) -> Response:
+        """What a delivery's changed paths, or given ones, affect by the routing file in force."""
+        asked = parse_question(await self._read(request))
+        routing = self._in_force.current
+        if isinstance(asked, str):
+            story = await self._store.delivery(asked)
+            if story is None:
+                raise NotFound("no such delivery")
+            explanations = await explain_delivery(routing, story)
+            return JsonAnswer(view_explanations(routing, explanations, delivery=asked))
+        entry = routing.entry(asked.repository)
+        if entry is None:
+            raise NotFound("no such repository in the routing file")
+        told = await explain_paths(entry, asked.paths)
+        return JsonAnswer(view_explanations(routing, [told], delivery=None))
+
+    async def openapi(self, _request: Request) -> Response:
+        """What this listener answers, as an OpenAPI document."""
+        return JsonAnswer(OPENAPI)
+
+    async def _read(self, request: Request) -> bytes:
+        with self._budget.reserve() as reservation:
+            return await read_body(
+                request,
+                reservation,
+                limit_bytes=MAX_API_BODY_BYTES,
+                deadline_seconds=BODY_DEADLINE_SECONDS,
+            )
+
     async def _statuses(self) -> dict[str, ReceiverStatus]:
         return {status.receiver: status for status in await self._store.receivers()}
 
@@ -138,6 +181,8 @@ def _number(request: Request, name: str, *, default: int) -> int:
 def create_admin_app(api: AdminApi, *, token: Secret | None) -> Starlette:
     """The ASGI app of the admin listener; *token* guards everything under /api."""
     routes = [
+        Route("/openapi.json", api.openapi, methods=["GET"]),
+        Route("/explain", api.explain, methods=["POST"]),
         Route("/deliveries", api.deliveries, methods=["GET"]),
         Route("/deliveries/{id}", api.delivery, methods=["GET"]),
         Route("/deliveries/{id}/replay", api.replay, methods=["POST"]),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from router.core.errors import RouterError, SenderError, Unavailable
+from router.core.errors import RouterError, SenderError, TooManyRefused, Unavailable
 from router.web.limits import RETRY_AFTER_SECONDS
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ class JsonAnswer(Response):
 def answer_error(error: RouterError) -> JsonAnswer:
     """The status, code and sentence for an error; the errors' texts hold no secrets."""
     if isinstance(error, SenderError):
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        return _error(error.status, error.code, str(error), headers)
+        return _error(error.status, error.code, str(error), _headers(error))
     code = error.code if isinstance(error, Unavailable) else "unavailable"
     return _error(503, code, str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _headers(error: SenderError) -> dict[str, str]:
+    if isinstance(error, TooManyRefused):
+        return {"Retry-After": str(ceil(error.wait_seconds))}
+    return {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
 
 
 async def handle_router_error(_request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Reservation:
-    """The bytes that one request holds of the process-wide budget."""
+    """The bytes that one request holds of a budget."""
 
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget
@@ -25,22 +25,35 @@ class Reservation:
 
     def take(self, size_bytes: int) -> None:
         """Hold *size_bytes* more. Raises Overloaded when the budget has no room for them."""
-        if self._budget.free_bytes < size_bytes:
-            raise Overloaded("too many request bodies are in flight")
-        self._budget.free_bytes -= size_bytes
+        self._budget.take(size_bytes)
         self.held_bytes += size_bytes
 
     def release(self) -> None:
         """Give everything back."""
-        self._budget.free_bytes += self.held_bytes
+        self._budget.give_back(self.held_bytes)
         self.held_bytes = 0
 
 
 class BodyBudget:
-    """How many bytes of bodies the process may hold at once."""
+    """How many bytes of bodies may be held at once; may be a part *within* a larger budget."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, *, within: BodyBudget | None = None) -> None:
         self.free_bytes = limit_bytes
+        self._within = within
+
+    def take(self, size_bytes: int) -> None:
+        """Raises Overloaded when there is no room, here or in the larger budget."""
+        if self.free_bytes < size_bytes:
+            raise Overloaded("too many request bodies are in flight")
+        if self._within is not None:
+            self._within.take(size_bytes)
+        self.free_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Make room again for what was taken."""
+        self.free_bytes += size_bytes
+        if self._within is not None:
+            self._within.give_back(size_bytes)
 
     @contextmanager
     def reserve(self) -> Iterator[Reservation]:
@@ -55,21 +68,35 @@ class BodyBudget:
 async def read_body(
     request: Request, reservation: Reservation, *, limit_bytes: int, deadline_seconds: float
 ) -> bytes:
-    """The whole body, or BodyTooLarge, BodyTimeout, Overloaded or MalformedPayload."""
+    """As collect_body, for bodies that are small."""
+    return bytes(
+        await collect_body(
+            request, reservation, limit_bytes=limit_bytes, deadline_seconds=deadline_seconds
+        )
+    )
+
+
+async def collect_body(
+    request: Request, reservation: Reservation, *, limit_bytes: int, deadline_seconds: float
+) -> bytearray:
+    """The whole body, or BodyTooLarge, BodyTimeout, Overloaded or MalformedPayload.
+
+    It grows in place, so that a large body is in memory once.
+    """
     check_length(request.headers.get("content-length"), limit_bytes=limit_bytes)
-    chunks: list[bytes] = []
+    body = bytearray()
     try:
         async with asyncio.timeout(deadline_seconds):
             async for chunk in request.stream():
                 reservation.take(len(chunk))
                 if reservation.held_bytes > limit_bytes:
                     raise BodyTooLarge(f"the body is over {limit_bytes} bytes")
-                chunks.append(chunk)
+                body += chunk
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {deadline_seconds:g} s") from None
     except ClientDisconnect:
         raise MalformedPayload("the sender went away before the body was complete") from None
-    return b"".join(chunks)
+    return body
 
 
 def check_length(content_length: str | None, *, limit_bytes: int) -> None:

@@ -14,6 +14,7 @@ from router.core.errors import (
     NotFound,
     RouterError,
     SenderError,
+    TooManyRefused,
     UnsupportedMedia,
 )
 from router.core.providers.table import PROVIDERS
@@ -26,11 +27,18 @@ from router.web.answers import (
     handle_http_error,
     handle_router_error,
 )
-from router.web.body import BodyBudget, read_body
-from router.web.limits import BODY_DEADLINE_SECONDS, MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES
+from router.web.body import BodyBudget, collect_body
+from router.web.clients import client_address
+from router.web.limits import (
+    BODY_DEADLINE_SECONDS,
+    MAX_BODIES_IN_FLIGHT_BYTES,
+    MAX_BODY_BYTES,
+    MAX_DOUBTED_BODIES_BYTES,
+)
+from router.web.refusals import RefusalLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from starlette.requests import Request
 
@@ -39,40 +47,72 @@ if TYPE_CHECKING:
     from router.flow.accept import Acceptor
     from router.flow.routing import InForce
     from router.ports import Observer
+    from router.web.clients import Network
+
+_TOO_MANY = "too many requests from this address were refused"
 
 
 class HookEndpoint:
     """POST /hooks/{hook}[/{token}]: one delivery in, one answer out."""
 
     def __init__(
-        self, *, acceptor: Acceptor, in_force: InForce, observer: Observer, budget: BodyBudget
+        self,
+        *,
+        acceptor: Acceptor,
+        in_force: InForce,
+        observer: Observer,
+        refusals: RefusalLimit,
+        trusted_proxies: Collection[Network],
     ) -> None:
         self._acceptor = acceptor
         self._in_force = in_force
         self._observer = observer
-        self._budget = budget
+        self._refusals = refusals
+        self._trusted_proxies = trusted_proxies
+        self._budget = BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES)
+        self._doubted_budget = BodyBudget(MAX_DOUBTED_BODIES_BYTES, within=self._budget)
 
     async def __call__(self, request: Request) -> Response:
         name = request.path_params["hook"]
         hook = self._in_force.current.hooks.get(name)
+        headers = join_headers(request)
+        client = self._client(request, headers)
         try:
-            return await self._accept(hook, request)
+            return await self._accept(hook, request, headers, client)
         except RouterError as error:
+            if isinstance(error, InvalidSignature):
+                self._refusals.charge(client)
             answer = answer_error(error)
             code = error.code if isinstance(error, SenderError) else "unavailable"
             self._observer.delivery_rejected(
-                hook=hook.name if hook else "unknown", status=answer.status_code, code=code
+                hook=hook.name if hook else "unknown",
+                status=answer.status_code,
+                code=code,
+                client=client,
             )
             return answer
 
-    async def _accept(self, hook: Hook | None, request: Request) -> Response:
+    def _client(self, request: Request, headers: Mapping[str, str]) -> str:
+        peer = request.client.host if request.client else ""
+        forwarded_for = headers.get("x-forwarded-for", "")
+        return client_address(peer, forwarded_for, trusted=self._trusted_proxies)
+
+    async def _accept(
+        self, hook: Hook | None, request: Request, headers: Mapping[str, str], client: str
+    ) -> Response:
         token = request.path_params.get("token")
         if hook is None or hook.provider not in PROVIDERS:
             raise NotFound("no such hook")
-        headers = join_headers(request)
-        check_before_body(hook, headers, token)
-        with self._budget.reserve() as reservation:
-            body = await read_body(
+        wait_seconds = self._refusals.wait_seconds(client)
+        try:
+            check_before_body(hook, headers, token)
+        except InvalidSignature:
+            if wait_seconds:
+                raise TooManyRefused(_TOO_MANY, wait_seconds=wait_seconds) from None
+            raise
+        budget = self._doubted_budget if wait_seconds else self._budget
+        with budget.reserve() as reservation:
+            body = await collect_body(
                 request,
                 reservation,
                 limit_bytes=MAX_BODY_BYTES,
@@ -94,12 +134,12 @@ def check_before_body(hook: Hook, headers: Mapping[str, str], path_token: str | 
     """Refuse what can be refused without reading the body: no credentials, or a packed body."""
     if path_token is not None and not isinstance(hook.auth, PathAuth):
         raise NotFound("no such hook")
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("a Content-Encoding is not accepted")
     if hook.auth is not None:
         verify_auth(hook.auth, headers, path_token)
     elif not PROVIDERS[hook.provider].is_signed(headers):
-        raise InvalidSignature("the request is not signed")
+        raise InvalidSignature("no header holds a signature as this provider writes it")
 
 
 def answer_saved(saved: Saved) -> JsonAnswer:
@@ -153,13 +193,21 @@ async def healthz(_request: Request) -> Response:
     return JsonAnswer({"status": "ok"})
 
 
-def create_public_app(*, acceptor: Acceptor, in_force: InForce, observer: Observer) -> Starlette:
+def create_public_app(
+    *,
+    acceptor: Acceptor,
+    in_force: InForce,
+    observer: Observer,
+    monotonic: Callable[[], float],
+    trusted_proxies: Collection[Network] = (),
+) -> Starlette:
     """The ASGI app of the public listener."""
     endpoint = HookEndpoint(
         acceptor=acceptor,
         in_force=in_force,
         observer=observer,
-        budget=BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES),
+        refusals=RefusalLimit(monotonic),
+        trusted_proxies=trusted_proxies,
     )
     app = Starlette(
         routes=[

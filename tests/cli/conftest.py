@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.fleet import Fleet
+from tests.cli.live import Listener, Live, open_listener
 from tests.remote.git.local import make_repo
 
 FILE = """\
@@ -36,3 +38,15 @@ def fleet(tmp_path: Path) -> Fleet:
     config = tmp_path / "router.yaml"
     config.write_text(FILE)
     return Fleet(repo=repo, config=config)
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Listener]:
+    with open_listener() as opened:
+        yield opened
+
+
+@pytest.fixture
+def live(listener: Listener) -> Live:
+    """A service over fakes whose admin API listens on this machine."""
+    return listener.serve()

@@ -46,8 +46,10 @@ def test_every_variable_is_read() -> None:
         "ROUTER_DATABASE_URL": "sqlite:////data/x%20y.db",
         "ROUTER_DATA_DIR": "/data/clones",
         "ROUTER_PUBLIC_BIND": ":80",
+        "ROUTER_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.7",
         "ROUTER_ADMIN_BIND": "[::]:0",
         "ROUTER_ADMIN_TOKEN_FILE": "/run/token",
+        "ROUTER_ADMIN_URL": "https://router.example.com/admin/",
         "ROUTER_LOG_FORMAT": "JSON",
         "ROUTER_LOG_LEVEL": "Debug",
         "ROUTER_RETENTION_DAYS": "1",
@@ -69,6 +71,15 @@ def test_every_variable_is_read() -> None:
     assert settings.database_path == Path("/data/x y.db")
     assert settings.public_bind == Bind("0.0.0.0", 80)
     assert settings.admin_bind == Bind("::", 0)
+    assert list(map(str, settings.trusted_proxies or ())) == [
+        "10.0.0.0/8", "fd00::/8", "192.0.2.7/32",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["proxy", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8,", ",", "*"])
+def test_trusted_proxies_that_are_no_networks_are_refused(text: str) -> None:
+    (problem,) = problems(ROUTER_TRUSTED_PROXIES=text)
+    assert problem.startswith("ROUTER_TRUSTED_PROXIES: must be addresses or networks")
 
 
 def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.core.errors import MalformedPayload, UnsupportedMedia
-from router.core.providers.interface import form_payload
+from router.core.forms import form_payload
 from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored, Push, RefUpdate
 from tests.providers.signing import sample_json

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.core.errors import InvalidSignature, MalformedPayload, UnsupportedMedia
-from router.core.providers.interface import form_payload
+from router.core.forms import form_payload
 from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored, Push
 from tests.providers.signing import NOW_SECONDS, sample_json

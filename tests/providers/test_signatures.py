@@ -80,21 +80,27 @@ def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
 
 
 @pytest.mark.parametrize(
-    ("provider", "headers"),
+    ("provider", "headers", "has_the_form"),
     [
-        ("github", {"x-hub-signature-256": HEX}),
-        ("github", {"x-hub-signature-256": f"sha1={HEX}"}),
-        ("gitlab", {"x-gitlab-token": SECRET.decode() + " "}),
-        ("gitea", {"x-gitea-signature": f"sha256={HEX}"}),
+        ("github", {"x-hub-signature-256": HEX}, False),
+        ("github", {"x-hub-signature-256": f"sha1={HEX}"}, False),
+        ("github", {"x-hub-signature-256": f"sha256={HEX}, sha256={HEX}"}, False),
+        ("github", {"x-hub-signature-256": f"sha256={HEX.upper()}"}, False),
+        ("github", {"x-hub-signature-256": "sha256=" + "0" * 64}, True),
+        ("gitlab", {"x-gitlab-token": SECRET.decode() + " "}, True),
+        ("gitea", {"x-gitea-signature": f"sha256={HEX}"}, False),
         # The first signature that is there counts, whatever the others say.
-        ("gitea", {"x-gitea-signature": "0" * 64, "x-hub-signature-256": f"sha256={HEX}"}),
-        ("forgejo", {"x-forgejo-signature": "0" * 64, "x-gitea-signature": HEX}),
-        ("generic", {"x-signature": HEX}),
-        ("generic", {"x-signature": f"sha512={HEX}"}),
+        ("gitea", {"x-gitea-signature": "0" * 64, "x-hub-signature-256": f"sha256={HEX}"}, True),
+        ("gitea", {"x-gitea-signature": "0", "x-hub-signature-256": f"sha256={HEX}"}, False),
+        ("forgejo", {"x-forgejo-signature": "0" * 64, "x-gitea-signature": HEX}, True),
+        ("generic", {"x-signature": HEX}, False),
+        ("generic", {"x-signature": f"sha512={HEX}"}, False),
     ],
 )
-def test_a_wrong_signature_is_refused(provider: str, headers: dict[str, str]) -> None:
-    assert PROVIDERS[provider].is_signed(headers)
+def test_a_wrong_signature_is_refused_before_the_body_is_read_if_its_form_is_wrong(
+    provider: str, headers: dict[str, str], has_the_form: bool
+) -> None:
+    assert PROVIDERS[provider].is_signed(headers) is has_the_form
     with pytest.raises(InvalidSignature, match="does not match any secret"):
         verify(provider, headers)
 

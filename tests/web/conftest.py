@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from router.flow.routing import InForce
 from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers
 from router.web.admin import AdminApi, create_admin_app
+from router.web.clients import Network
 from router.web.hooks import create_public_app
 from tests.builders import make_routing
 from tests.fakes.clock import FakeClock
@@ -51,7 +52,11 @@ MakeWeb = Callable[..., Awaitable[Web]]
 
 
 async def open_web(
-    routing: Routing | None = None, *, token: bytes | None = None, clients: AsyncExitStack
+    routing: Routing | None = None,
+    *,
+    token: bytes | None = None,
+    trusted_proxies: Collection[Network] = (),
+    clients: AsyncExitStack,
 ) -> Web:
     """Both apps over a fake store that has *routing* in force."""
 
@@ -74,7 +79,13 @@ async def open_web(
         observer=Observers(observer, metrics),
         wake=lambda: woken.append(True),
     )
-    public = create_public_app(acceptor=Acceptor(parts), in_force=in_force, observer=parts.observer)
+    public = create_public_app(
+        acceptor=Acceptor(parts),
+        in_force=in_force,
+        observer=parts.observer,
+        monotonic=clock.monotonic,
+        trusted_proxies=trusted_proxies,
+    )
     api = AdminApi(
         store=store,
         in_force=in_force,

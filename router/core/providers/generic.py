@@ -13,22 +13,24 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import MalformedPayload
+from router.core.lists import ABSENT, MAX_BRACES, decode, is_countable, read_paths
 from router.core.providers.interface import (
     JSON,
     OutgoingCommit,
     OutgoingPush,
     checked_push,
     checked_update,
-    decode,
     first_header,
     json_body,
     json_payload,
 )
 from router.core.push import Ignored, Push, RefUpdate, is_zero
-from router.core.verify import sign_sha256, verify_sha256
+from router.core.verify import is_sha256, sign_sha256, verify_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from router.core.forms import Body
 
 SIGNATURE_HEADER = "X-Signature"
 
@@ -38,7 +40,7 @@ class _Update(msgspec.Struct, frozen=True, gc=False):
     before: str
     after: str
     forced: bool | None = None
-    paths: list[str] | None = None
+    paths: msgspec.Raw = ABSENT
 
 
 class _Delivery(msgspec.Struct, frozen=True, gc=False):
@@ -46,47 +48,53 @@ class _Delivery(msgspec.Struct, frozen=True, gc=False):
 
     ping: bool = False
     repository: str | None = None
-    updates: list[_Update] | None = None
+    updates: msgspec.Raw = ABSENT
     ref: str | None = None
     before: str | None = None
     after: str | None = None
     forced: bool | None = None
-    paths: list[str] | None = None
+    paths: msgspec.Raw = ABSENT
 
 
 _DECODER = msgspec.json.Decoder(_Delivery)
+_UPDATES_DECODER: msgspec.json.Decoder[list[_Update] | None] = msgspec.json.Decoder(
+    list[_Update] | None
+)
 
 
 def verify(
-    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
     """Check the HMAC-SHA256 of the raw body. Raises InvalidSignature."""
     verify_sha256(headers, body, header=SIGNATURE_HEADER, secrets=secrets, prefix="sha256=")
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Whether the signature is there."""
-    return bool(headers.get(SIGNATURE_HEADER.lower()))
+    """Whether there is what could be a signature."""
+    return is_sha256(headers.get(SIGNATURE_HEADER.lower(), ""), prefix="sha256=")
 
 
-def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
+def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
     payload = json_payload(headers, body)
     delivery_id = first_header(headers, "x-delivery-id")
     delivery = decode(_DECODER, payload)
     if delivery.ping:
         return Ignored(reason="a ping: the webhook reaches us", delivery_id=delivery_id)
-    updates = [_checked(update) for update in _updates(delivery)]
+    updates = [_checked(update) for update in _updates(delivery, payload)]
     if not updates:
         return Ignored(reason="the list of updates is empty", delivery_id=delivery_id)
     return checked_push([delivery.repository], updates, delivery_id=delivery_id)
 
 
-def _updates(delivery: _Delivery) -> Sequence[_Update]:
-    if delivery.updates is not None:
+def _updates(delivery: _Delivery, payload: Body) -> Sequence[_Update]:
+    if not is_countable(payload):
+        raise MalformedPayload(f"the payload holds more than {MAX_BRACES} braces")
+    updates = decode(_UPDATES_DECODER, delivery.updates, "updates")
+    if updates is not None:
         if delivery.ref is not None:
             raise MalformedPayload("either ref or updates has to be there, not both")
-        return delivery.updates
+        return updates
     if delivery.ref is None or delivery.before is None or delivery.after is None:
         raise MalformedPayload("ref, before and after have to be there, or updates")
     update = _Update(
@@ -100,15 +108,15 @@ def _updates(delivery: _Delivery) -> Sequence[_Update]:
 
 
 def _checked(update: _Update) -> RefUpdate:
-    incomplete = None
-    if update.paths is None:
+    files, incomplete = read_paths(update.paths, "paths"), None
+    if not files.has_all:
         incomplete = f"the payload has no paths; sending them would help, and {GIT_WOULD_KNOW}"
     return checked_update(
         ref=update.ref,
         before=update.before,
         after=update.after,
         forced=update.forced,
-        paths=update.paths or (),
+        files=files,
         incomplete=incomplete,
     )
 

@@ -13,31 +13,32 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import InvalidSignature, MalformedPayload
+from router.core.forms import form_pieces
+from router.core.lists import ABSENT, decode, read_commits
 from router.core.providers.interface import (
     FORM,
     JSON,
-    ListedCommit,
     OutgoingCommit,
     OutgoingPush,
     checked_push,
     checked_update,
-    decode,
     event_name,
     first_header,
-    form_payload,
     json_body,
     json_or_form_payload,
-    listed_paths,
     media_type,
     other_event,
     repository_path,
     web_url,
 )
 from router.core.push import Ignored, Push, is_zero
-from router.core.verify import sign_sha256, verify_sha256
+from router.core.verify import is_sha256, sign_sha256, verify_sha256, verify_sha256_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from router.core.forms import Body
+    from router.core.lists import FileLists
 
 SIGNATURE_HEADERS = (
     ("X-Forgejo-Signature", ""),
@@ -68,7 +69,7 @@ class _Push(msgspec.Struct, frozen=True, gc=False):
     before: str
     after: str
     repository: _Repository
-    commits: list[ListedCommit] | None = None
+    commits: msgspec.Raw = ABSENT
     total_commits: int | None = None
 
 
@@ -76,7 +77,7 @@ _DECODER = msgspec.json.Decoder(_Push)
 
 
 def verify(
-    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
     """Check the HMAC of the JSON text, which in a form is the decoded field, not the body.
 
@@ -84,18 +85,20 @@ def verify(
     (AddDefaultHeaders signs the payload's content). Raises InvalidSignature.
     """
     header, prefix = _signature(headers) or ("X-Gitea-Signature", "")
-    content = body
-    if media_type(headers) == FORM:
-        try:
-            content = form_payload(body)
-        except MalformedPayload as error:
-            raise InvalidSignature(f"there is nothing to verify: {error}") from error
-    verify_sha256(headers, content, header=header, secrets=secrets, prefix=prefix)
+    if media_type(headers) != FORM:
+        verify_sha256(headers, body, header=header, secrets=secrets, prefix=prefix)
+        return
+    try:
+        pieces = form_pieces(body)
+    except MalformedPayload as error:
+        raise InvalidSignature(f"there is nothing to verify: {error}") from error
+    verify_sha256_pieces(headers, pieces, header=header, secrets=secrets, prefix=prefix)
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Whether one of the signature headers holds a signature."""
-    return _signature(headers) is not None
+    """Whether the signature header that counts holds what could be a signature."""
+    header, prefix = _signature(headers) or ("", "")
+    return is_sha256(headers.get(header.lower(), ""), prefix=prefix)
 
 
 def _signature(headers: Mapping[str, str]) -> tuple[str, str] | None:
@@ -105,7 +108,7 @@ def _signature(headers: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
+def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
     payload = json_or_form_payload(headers, body)
     event = headers.get("x-forgejo-event") or event_name(headers, "X-Gitea-Event")
@@ -121,36 +124,36 @@ def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
     return other_event(event, delivery_id=delivery)
 
 
-def _parse(payload: bytes, delivery: str | None) -> Push | Ignored:
+def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
     push = decode(_DECODER, payload)
+    files = read_commits(push.commits, payload=payload)
     repository = push.repository
     update = checked_update(
         ref=push.ref,
         before=push.before,
         after=push.after,
         forced=None,
-        paths=listed_paths(push.commits),
-        incomplete=_why_incomplete(push),
+        files=files,
+        incomplete=_why_incomplete(push, files),
     )
     urls = (repository.clone_url, repository.ssh_url, repository.html_url, repository.url)
     return checked_push(urls, [update], delivery_id=delivery)
 
 
-def _why_incomplete(push: _Push) -> str | None:
-    commits = push.commits or ()
-    if not commits:
-        return f"no commits were listed for a ref that moved; {GIT_WOULD_KNOW}"
+def _why_incomplete(push: _Push, files: FileLists) -> str | None:
+    if not files.commit_count:
+        return files.trouble or f"no commits were listed for a ref that moved; {GIT_WOULD_KNOW}"
     if push.total_commits is None:
         return (
             "the payload does not say how many commits were pushed (Gitea does since 1.18); "
             + GIT_WOULD_KNOW
         )
-    if push.total_commits != len(commits):
+    if push.total_commits != files.commit_count:
         return (
-            f"{len(commits)} of {push.total_commits} commits were listed; a higher"
+            f"{files.commit_count} of {push.total_commits} commits were listed; a higher"
             f" FEED_MAX_COMMIT_NUM in app.ini would list more, and {GIT_WOULD_KNOW}"
         )
-    if not all(commit.has_lists for commit in commits):
+    if not files.has_all:
         return f"the files of a commit were left out; {GIT_WOULD_KNOW}"
     return None
 

@@ -11,28 +11,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
+from router.core.lists import ABSENT, decode, read_commits
 from router.core.providers.interface import (
     JSON,
-    ListedCommit,
     OutgoingCommit,
     OutgoingPush,
     checked_push,
     checked_update,
-    decode,
     event_name,
     first_header,
     json_body,
     json_or_form_payload,
-    listed_paths,
     other_event,
     repository_path,
     web_url,
 )
 from router.core.push import Ignored, Push, is_zero
-from router.core.verify import sign_sha256, verify_sha256
+from router.core.verify import is_sha256, sign_sha256, verify_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from router.core.forms import Body
+    from router.core.lists import FileLists
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 """The SHA-1 header beside it is never read: it would let a sender choose the weaker one."""
@@ -60,25 +61,25 @@ class _Push(msgspec.Struct, frozen=True, gc=False):
     created: bool | None = None
     deleted: bool | None = None
     forced: bool | None = None
-    commits: list[ListedCommit] | None = None
+    commits: msgspec.Raw = ABSENT
 
 
 _DECODER = msgspec.json.Decoder(_Push)
 
 
 def verify(
-    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
     """Check the HMAC of the raw body, which for a form is the form. Raises InvalidSignature."""
     verify_sha256(headers, body, header=SIGNATURE_HEADER, secrets=secrets, prefix="sha256=")
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Whether the SHA-256 signature is there."""
-    return bool(headers.get(SIGNATURE_HEADER.lower()))
+    """Whether there is what could be a SHA-256 signature."""
+    return is_sha256(headers.get(SIGNATURE_HEADER.lower(), ""), prefix="sha256=")
 
 
-def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
+def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
     payload = json_or_form_payload(headers, body)
     event = event_name(headers, "X-GitHub-Event")
@@ -94,16 +95,17 @@ def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
     return other_event(event, delivery_id=delivery)
 
 
-def _parse(payload: bytes, delivery: str | None) -> Push | Ignored:
+def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
     push = decode(_DECODER, payload)
+    files = read_commits(push.commits, payload=payload)
     repository = push.repository
     update = checked_update(
         ref=push.ref,
         before=push.before,
         after=push.after,
         forced=push.forced,
-        paths=listed_paths(push.commits),
-        incomplete=_why_incomplete(push),
+        files=files,
+        incomplete=_why_incomplete(push, files),
     )
     urls = (
         repository.clone_url,
@@ -115,20 +117,19 @@ def _parse(payload: bytes, delivery: str | None) -> Push | Ignored:
     return checked_push(urls, [update], delivery_id=delivery)
 
 
-def _why_incomplete(push: _Push) -> str | None:
-    commits = push.commits or ()
+def _why_incomplete(push: _Push, files: FileLists) -> str | None:
     if push.created not in (None, is_zero(push.before)) or push.deleted not in (
         None,
         is_zero(push.after),
     ):
         return f"what GitHub says of created and deleted contradicts itself; {GIT_WOULD_KNOW}"
-    if not commits:
-        return f"GitHub listed no commits for a ref that moved; {GIT_WOULD_KNOW}"
-    if len(commits) >= COMMITS_MAX:
+    if not files.commit_count:
+        return files.trouble or f"GitHub listed no commits for a ref that moved; {GIT_WOULD_KNOW}"
+    if files.commit_count >= COMMITS_MAX:
         return f"GitHub cut the list of commits at {COMMITS_MAX}; {GIT_WOULD_KNOW}"
-    if not all(commit.has_lists for commit in commits):
+    if not files.has_all:
         return f"GitHub left out the files of a commit; {GIT_WOULD_KNOW}"
-    if any(commit.file_count >= COMMIT_FILES_MAX for commit in commits):
+    if files.largest_commit >= COMMIT_FILES_MAX:
         return f"GitHub cut the files of a commit at {COMMIT_FILES_MAX}; {GIT_WOULD_KNOW}"
     return None
 

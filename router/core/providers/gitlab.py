@@ -12,19 +12,17 @@ import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import InvalidSignature, SettingsInvalid
+from router.core.lists import ABSENT, decode, read_commits
 from router.core.providers.interface import (
     JSON,
-    ListedCommit,
     OutgoingCommit,
     OutgoingPush,
     checked_push,
     checked_update,
-    decode,
     event_name,
     first_header,
     json_body,
     json_payload,
-    listed_paths,
     other_event,
     repository_path,
     web_url,
@@ -32,6 +30,7 @@ from router.core.providers.interface import (
 from router.core.push import Ignored, Push, is_zero
 from router.core.verify import (
     SIGNING_TOKEN_PREFIX,
+    is_standard,
     sign_standard,
     signing_key,
     verify_standard,
@@ -40,6 +39,9 @@ from router.core.verify import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from router.core.forms import Body
+    from router.core.lists import FileLists
 
 TOKEN_HEADER = "X-Gitlab-Token"  # noqa: S105 - the name of a header
 SIGNATURE_HEADER = "webhook-signature"
@@ -70,7 +72,7 @@ class _Push(msgspec.Struct, frozen=True, gc=False):
     after: str
     project: _Repository | None = None
     repository: _Repository | None = None
-    commits: list[ListedCommit] | None = None
+    commits: msgspec.Raw = ABSENT
     total_commits_count: int | None = None
 
 
@@ -86,7 +88,7 @@ _KIND_DECODER = msgspec.json.Decoder(_Kind)
 
 
 def verify(
-    headers: Mapping[str, str], body: bytes, *, secrets: Sequence[bytes], now_seconds: float
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
     """Check the signature, or the secret token where there is no signature.
 
@@ -105,11 +107,12 @@ def verify(
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Whether a signature or a secret token is there."""
-    return bool(headers.get(SIGNATURE_HEADER) or headers.get(TOKEN_HEADER.lower()))
+    """Whether there is what could be a signature, or a secret token and no signature."""
+    signature = headers.get(SIGNATURE_HEADER)
+    return is_standard(signature) if signature else bool(headers.get(TOKEN_HEADER.lower()))
 
 
-def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
+def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
     payload = json_payload(headers, body)
     event = event_name(headers, "X-Gitlab-Event")
@@ -123,33 +126,33 @@ def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Ignored:
     return _parse(payload, delivery)
 
 
-def _parse(payload: bytes, delivery: str | None) -> Push | Ignored:
+def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
     push = decode(_PUSH_DECODER, payload)
+    files = read_commits(push.commits, payload=payload)
     update = checked_update(
         ref=push.ref,
         before=push.before,
         after=push.after,
         forced=None,
-        paths=listed_paths(push.commits),
-        incomplete=_why_incomplete(push),
+        files=files,
+        incomplete=_why_incomplete(push, files),
     )
     names = [names for names in (push.project, push.repository) if names is not None]
     urls = [url for name in names for url in name.urls]
     return checked_push(urls, [update], delivery_id=delivery)
 
 
-def _why_incomplete(push: _Push) -> str | None:
-    commits = push.commits or ()
-    if not commits:
-        return f"GitLab listed no commits for a ref that moved; {GIT_WOULD_KNOW}"
+def _why_incomplete(push: _Push, files: FileLists) -> str | None:
+    if not files.commit_count:
+        return files.trouble or f"GitLab listed no commits for a ref that moved; {GIT_WOULD_KNOW}"
     if push.total_commits_count is None:
         return f"the payload does not say how many commits were pushed; {GIT_WOULD_KNOW}"
-    if push.total_commits_count != len(commits):
-        told = f"{len(commits)} of {push.total_commits_count}"
+    if push.total_commits_count != files.commit_count:
+        told = f"{files.commit_count} of {push.total_commits_count}"
         return f"GitLab listed {told} commits; {GIT_WOULD_KNOW}"
-    if not all(commit.has_lists for commit in commits):
+    if not files.has_all:
         return f"GitLab left out the files of a commit; {GIT_WOULD_KNOW}"
-    if any(commit.added for commit in commits):
+    if files.added_count:
         return (
             "a file was added, and GitLab does not list the old name of a file that was renamed; "
             + GIT_WOULD_KNOW

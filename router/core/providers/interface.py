@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from binascii import a2b_qp
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import MalformedPayload, UnsupportedMedia
+from router.core.forms import form_payload
 from router.core.push import Commit, Ignored, Push, RefUpdate
 from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Decoded = TypeVar("Decoded")
+    from router.core.forms import Body
+    from router.core.lists import FileLists
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -38,8 +35,6 @@ _EVENT = re.compile(r"[A-Za-z0-9 ._:-]{1,64}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 """What a JSON encoder writes for bytes of a file name that are not UTF-8."""
-
-_PERCENT_TO_QUOTED = bytes.maketrans(b"%+", b"= ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +71,7 @@ class Verify(Protocol):
     def __call__(
         self,
         headers: Mapping[str, str],
-        body: bytes,
+        body: Body,
         *,
         secrets: Sequence[bytes],
         now_seconds: float,
@@ -86,12 +81,15 @@ class Verify(Protocol):
 
 class IsSigned(Protocol):
     def __call__(self, headers: Mapping[str, str]) -> bool:
-        """Whether a header that `verify` would check is there and not empty."""
+        """Whether the header that `verify` would check holds what could be a proof by its form."""
 
 
 class ParsePush(Protocol):
-    def __call__(self, headers: Mapping[str, str], body: bytes) -> Push | Ignored:
-        """Read a delivery. Raises MalformedPayload or UnsupportedMedia, whatever the bytes are."""
+    def __call__(self, headers: Mapping[str, str], body: Body) -> Push | Ignored:
+        """Read a delivery; a *body* that is a bytearray may be cleared.
+
+        Raises MalformedPayload or UnsupportedMedia, whatever the bytes are.
+        """
 
 
 class EncodePush(Protocol):
@@ -112,46 +110,22 @@ class Provider:
     encode_push: EncodePush
 
 
-class ListedCommit(msgspec.Struct, frozen=True, gc=False):
-    """A commit of a payload: the three lists of files GitHub began with and others took over."""
-
-    added: list[str] | None = None
-    modified: list[str] | None = None
-    removed: list[str] | None = None
-
-    @property
-    def has_lists(self) -> bool:
-        return None not in (self.added, self.modified, self.removed)
-
-    @property
-    def file_count(self) -> int:
-        return len(self.added or ()) + len(self.modified or ()) + len(self.removed or ())
-
-    @property
-    def paths(self) -> Iterable[str]:
-        return chain(self.added or (), self.modified or (), self.removed or ())
-
-
-def listed_paths(commits: Iterable[ListedCommit] | None) -> Iterable[str]:
-    """Every path the commits list, in their order, with repeats."""
-    return chain.from_iterable(commit.paths for commit in commits or ())
-
-
 def media_type(headers: Mapping[str, str]) -> str:
     """The content type without its parameters, in lower case."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def json_payload(headers: Mapping[str, str], body: bytes) -> bytes:
+def json_payload(headers: Mapping[str, str], body: Body) -> Body:
     """Return *body*, which has to be JSON by its content type. Raises UnsupportedMedia."""
     if media_type(headers) != JSON:
         raise UnsupportedMedia(f"the content type has to be {JSON}")
     return body
 
 
-def json_or_form_payload(headers: Mapping[str, str], body: bytes) -> bytes:
+def json_or_form_payload(headers: Mapping[str, str], body: Body) -> Body:
     """Return the JSON text of a body that is JSON or a form with a `payload` field.
 
+    A form that is a bytearray is cleared.
     Raises UnsupportedMedia, or MalformedPayload for a form that does not hold it.
     """
     kind = media_type(headers)
@@ -160,36 +134,6 @@ def json_or_form_payload(headers: Mapping[str, str], body: bytes) -> bytes:
     if kind != JSON:
         raise UnsupportedMedia(f"the content type has to be {JSON} or {FORM}")
     return body
-
-
-def form_payload(body: bytes) -> bytes:
-    """Return the `payload` field of a form, decoded. Raises MalformedPayload.
-
-    Percent-encoding differs from quoted-printable by two characters only, and the decoder for that
-    works in place: 0.1 s for 25 MiB, where `urllib.parse.unquote_to_bytes` needs seconds and a
-    gigabyte, which nobody who has not shown a secret yet should be able to ask for.
-    """
-    before = 0 if body.startswith(b"payload=") else body.find(b"&payload=") + 1
-    if not body.startswith(b"payload=", before):
-        raise MalformedPayload("the form has no payload field")
-    start = before + len(b"payload=")
-    end = body.find(b"&", start)
-    stop = end if end >= 0 else len(body)
-    if body.find(b"=", start, stop) >= 0:
-        raise MalformedPayload("the payload field of the form holds a = that is not encoded")
-    return a2b_qp(body[start:stop].translate(_PERCENT_TO_QUOTED))
-
-
-def decode(decoder: msgspec.json.Decoder[Decoded], payload: bytes) -> Decoded:
-    """Decode a payload. Raises MalformedPayload that says where it is wrong, not what it holds."""
-    try:
-        return decoder.decode(payload)
-    except UnicodeDecodeError:
-        raise MalformedPayload("the payload holds text that is not UTF-8") from None
-    except RecursionError:
-        raise MalformedPayload("the payload is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise MalformedPayload(f"the payload cannot be read: {error}") from error
 
 
 def event_name(headers: Mapping[str, str], header: str) -> str:
@@ -220,24 +164,23 @@ def checked_update(
     before: str,
     after: str,
     forced: bool | None,
-    paths: Iterable[str],
+    files: FileLists,
     incomplete: str | None,
 ) -> RefUpdate:
     """Make a ref update of what a payload says.
 
-    Raises MalformedPayload for what cannot be a ref or a commit id. A path that was not UTF-8 in
-    the repository arrives damaged and makes the lists incomplete.
+    Raises MalformedPayload for what cannot be a ref or a commit id. Lists that have trouble are
+    incomplete, whatever the provider's rules say.
     """
     if not _REF.fullmatch(ref):
         raise MalformedPayload("ref is not the full name of a ref, such as refs/heads/main")
-    unique = tuple(dict.fromkeys(paths))
     return RefUpdate(
         ref=ref,
         before=_checked_commit("before", before),
         after=_checked_commit("after", after),
         forced=forced,
-        paths=unique,
-        incomplete=incomplete or _why_unreadable(unique),
+        paths=tuple(files.paths),
+        incomplete=incomplete or files.trouble,
     )
 
 
@@ -281,9 +224,3 @@ def _checked_commit(field: str, text: str) -> Commit:
     if not _COMMIT.fullmatch(commit):
         raise MalformedPayload(f"{field} is not a commit id of 40 or 64 hex digits")
     return commit
-
-
-def _why_unreadable(paths: Sequence[str]) -> str | None:
-    if all(paths) and _REPLACEMENT not in "".join(paths):
-        return None
-    return f"a listed file name is not UTF-8, and JSON cannot carry it; {GIT_WOULD_KNOW}"

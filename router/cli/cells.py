@@ -1,0 +1,89 @@
+"""How the admin API's values are shown in a cell of a table: times, refs, commits, calls."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHOWN_NAMES = 3
+"""Names that one cell lists; the others are counted."""
+
+SHORTEST_ID = 13
+"""An id's milliseconds: of two deliveries, almost always enough to tell which one is meant."""
+
+COMMIT_DIGITS = 12
+
+NOTHING = "-"
+
+
+def instant(text: str | None) -> str:
+    """A time in UTC, to the second."""
+    if not text:
+        return NOTHING
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shorten_ref(ref: str | None) -> str:
+    """A branch by its bare name, as a routing file may have it; other refs but for `refs/`."""
+    if not ref:
+        return NOTHING
+    return ref.removeprefix("refs/").removeprefix("heads/")
+
+
+def shorten_commit(commit: str | None) -> str:
+    """The first digits; all zeros stand for no commit."""
+    if not commit or not commit.strip("0"):
+        return NOTHING
+    return commit[:COMMIT_DIGITS]
+
+
+def count_names(names: Sequence[str]) -> str:
+    """The first names, and how many there are besides."""
+    distinct = list(dict.fromkeys(names))
+    more = len(distinct) - SHOWN_NAMES
+    told = ", ".join(distinct[:SHOWN_NAMES]) or NOTHING
+    return f"{told} +{more}" if more > 0 else told
+
+
+def first_of(values: Sequence[str]) -> str:
+    """The first value, and how many others there are."""
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) < 2:
+        return distinct[0] if distinct else NOTHING
+    return f"{distinct[0]} +{len(distinct) - 1}"
+
+
+def id_length(ids: Sequence[str]) -> int:
+    """How many characters tell *ids* apart."""
+    distinct, length = set(ids), SHORTEST_ID
+    while len({each[:length] for each in distinct}) < len(distinct):
+        length += 1
+    return length
+
+
+def numbers(receiver: dict[str, Any]) -> str:
+    """What a receiver has answered 200 to, of what was wanted."""
+    return f"{receiver['notified']}/{receiver['wanted']}"
+
+
+def call(attempt: dict[str, Any] | None) -> str:
+    """What became of a call, and how long it took."""
+    if attempt is None:
+        return NOTHING
+    status = f" {attempt['status']}" if attempt["status"] else ""
+    return f"{attempt['outcome']}{status}, {attempt['durationMs']:g} ms"
+
+
+def last_call(receiver: dict[str, Any]) -> str:
+    """A receiver's last call and its time."""
+    attempt = receiver.get("lastAttempt")
+    return f"{instant(attempt['startedAt'])} {call(attempt)}" if attempt else NOTHING
+
+
+def stands(receiver: dict[str, Any]) -> str:
+    """The word for where a receiver stands."""
+    suspended = " (suspended)" if receiver.get("suspended") else ""
+    return f"{receiver['state']}{suspended}"
