@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from router.config.settings import Settings
     from router.core.model import Secret
-    from router.ports import Clock
+    from router.ports import Clock, Observer
     from router.web.clients import Network
 
 log = structlog.stdlib.get_logger("flux_router")
@@ -68,7 +68,7 @@ class Service:
     public: Starlette
     admin: Starlette
     tasks: dict[str, Callable[[asyncio.Event], Awaitable[None]]]
-    observer: Observers
+    observer: Observer
     wake: Callable[[], None]
     """Has dispatch look around now; also for the stop event."""
 
@@ -98,13 +98,10 @@ async def build_service(
     observer = Observers(LogObserver(), metrics)
     store = await SqliteStore.open(settings.database_path, clock=clock)
     resources.push_async_callback(store.close)
-    client = HttpReceiverClient(
-        clock,
-        deadline_seconds=settings.call_deadline_seconds,
-        concurrency=settings.cluster_concurrency,
-        trust_env=settings.receiver_proxy,
-    )
+    client = create_client(settings, clock)
     resources.push_async_callback(client.close)
+    git = create_git(settings, clock)
+    resources.push_async_callback(git.close)
     reloader = Reloader(
         source=FileRoutingSource(settings.config),
         store=store,
@@ -125,8 +122,20 @@ async def build_service(
     parts = Parts(
         store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
     )
-    git = create_git(settings, clock)
-    resources.push_async_callback(git.close)
+    return join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
+
+
+def join_service(
+    settings: Settings,
+    parts: Parts,
+    git: GitClones,
+    reloader: Reloader,
+    dispatcher: Dispatcher,
+    metrics: MetricsObserver,
+    *,
+    token: Secret | None,
+) -> Service:
+    """The apps and the background tasks over parts that are ready."""
     refs = RefObserver(parts, git)
     public, admin = create_apps(
         parts,
@@ -135,6 +144,7 @@ async def build_service(
         troubles=refs.troubles,
         trusted_proxies=settings.trusted_proxies or (),
     )
+    keep_days = settings.retention_days
     return Service(
         public=public,
         admin=admin,
@@ -142,11 +152,21 @@ async def build_service(
             "dispatch": dispatcher.run,
             "observe": refs.run,
             "sweep": Sweeper(parts, git, refs).run,
-            "reload": partial(reloader.run, in_force, mended=dispatcher.mended),
-            "retention": partial(run_retention, store, clock, keep_days=settings.retention_days),
+            "reload": partial(reloader.run, parts.in_force, mended=dispatcher.mended),
+            "retention": partial(run_retention, parts.store, parts.clock, keep_days=keep_days),
         },
-        observer=observer,
+        observer=parts.observer,
         wake=dispatcher.wake,
+    )
+
+
+def create_client(settings: Settings, clock: Clock) -> HttpReceiverClient:
+    """The caller of receivers, within the settings' bounds."""
+    return HttpReceiverClient(
+        clock,
+        deadline_seconds=settings.call_deadline_seconds,
+        concurrency=settings.cluster_concurrency,
+        trust_env=settings.receiver_proxy,
     )
 
 

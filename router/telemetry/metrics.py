@@ -32,8 +32,25 @@ class MetricsObserver:
         disable_created_metrics()  # a second series beside every counter that nobody asked for
         self._clock = clock
         self.registry = CollectorRegistry()
-        counter = partial(Counter, registry=self.registry)
+        self._create_plan_metrics()
+        self._create_git_metrics()
+        self._create_call_metrics()
         gauge = partial(Gauge, registry=self.registry)
+        self._generation = gauge(
+            "flux_router_routing_generation", "Generation of the routing file in force."
+        )
+        self._is_current = gauge(
+            "flux_router_routing_is_current", "0 while the routing file on disk does not load."
+        )
+        self._failures = Counter(
+            "flux_router_task_failures",
+            "Background tasks that were started again.",
+            ["task"],
+            registry=self.registry,
+        )
+
+    def _create_plan_metrics(self) -> None:
+        counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
         self._deliveries = counter(
             "flux_router_deliveries", "Deliveries by hook and outcome.", ["hook", "outcome"]
@@ -54,6 +71,10 @@ class MetricsObserver:
             "Git mode: from a delivery to its plan on disk.",
             buckets=LONG_SECONDS,
         )
+
+    def _create_git_metrics(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
         self._healed = counter(
             "flux_router_sweep_healed",
             "Git mode: tips planned that no delivery had told of.",
@@ -64,11 +85,12 @@ class MetricsObserver:
             "Git mode: pushes whose commit the Git host did not show in time.",
             ["repository"],
         )
-        self._git_seconds = histogram(
+        self._git_seconds = Histogram(
             "flux_router_git_read_seconds",
             "Git mode: one look at a Git host, with the comparison.",
             ["repository"],
             buckets=LONG_SECONDS,
+            registry=self.registry,
         )
         self._git_is_readable = gauge(
             "flux_router_git_is_readable",
@@ -83,8 +105,14 @@ class MetricsObserver:
             "Git mode: time since a Git host last told where its refs are.",
             ["repository"],
         )
-        self._attempts = counter(
-            "flux_router_attempts", "Calls of receivers.", ["receiver", "cluster", "outcome"]
+
+    def _create_call_metrics(self) -> None:
+        histogram = partial(Histogram, registry=self.registry)
+        self._attempts = Counter(
+            "flux_router_attempts",
+            "Calls of receivers.",
+            ["receiver", "cluster", "outcome"],
+            registry=self.registry,
         )
         self._attempt_seconds = histogram(
             "flux_router_attempt_seconds", "Duration of calls.", ["cluster"], buckets=SECONDS
@@ -95,17 +123,11 @@ class MetricsObserver:
             ["cluster"],
             buckets=LONG_SECONDS,
         )
-        self._receivers = gauge(
-            "flux_router_receivers", "Receivers by state.", ["cluster", "state"]
-        )
-        self._generation = gauge(
-            "flux_router_routing_generation", "Generation of the routing file in force."
-        )
-        self._is_current = gauge(
-            "flux_router_routing_is_current", "0 while the routing file on disk does not load."
-        )
-        self._failures = counter(
-            "flux_router_task_failures", "Background tasks that were started again.", ["task"]
+        self._receivers = Gauge(
+            "flux_router_receivers",
+            "Receivers by state.",
+            ["cluster", "state"],
+            registry=self.registry,
         )
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
