@@ -23,6 +23,11 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
 
 
+def _heed_interrupts() -> None:
+    """Ctrl-C counts also where the tests run in the background, where shells have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def watching(
     live: Live, *words: str, stdout: int = subprocess.PIPE
@@ -34,6 +39,7 @@ def watching(
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     try:
         yield process
