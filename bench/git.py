@@ -31,7 +31,7 @@ from router.flow.observe import RefObserver
 from router.flow.parts import Parts
 from router.flow.reload import describe_activation
 from router.flow.routing import InForce
-from router.flow.sweep import SWEEPS_AT_ONCE, Sweeper
+from router.flow.sweep import SWEEPS_OF_A_HOST, Sweeper
 from router.remote.git.clones import GitClones
 from router.remote.system import SystemClock
 from router.store.sqlite import SqliteStore
@@ -244,7 +244,7 @@ async def measure_sweep(folder: Path, *, repositories: int, rounds: int) -> None
             wall, own, children = perf_counter(), cpu(RUSAGE_SELF), cpu(RUSAGE_CHILDREN)
             sweeper = Sweeper(service.parts, cast("Git", service.git), service.refs)
             with service.parts.hints.heard_by(lambda _name: None):
-                for _ in range(-(-repositories // SWEEPS_AT_ONCE)):
+                for _ in range(-(-repositories // SWEEPS_OF_A_HOST)):
                     await sweeper.sweep_due()
             wall = perf_counter() - wall
             own, children = cpu(RUSAGE_SELF) - own, cpu(RUSAGE_CHILDREN) - children
