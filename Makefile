@@ -42,9 +42,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/bodies.py
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
-# needs uv.
+# needs uv. Extras stay in the pins: the pip that comes with Python 3.11 looks at the newest release of
+# `coverage[toml]` first, and stops there for want of a hash, unless the pin names the extra, too.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-header --quiet
+  --no-emit-index-url --no-header --no-strip-extras --quiet
 lock:
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
