@@ -34,7 +34,7 @@ from router.flow.routing import InForce
 from router.flow.sweep import SWEEPS_OF_A_HOST, Sweeper
 from router.remote.git.clones import GitClones
 from router.remote.system import SystemClock
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.telemetry.observers import Observers
 
 if TYPE_CHECKING:

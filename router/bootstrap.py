@@ -30,7 +30,7 @@ from router.flow.worker import run_worker
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import SystemClock
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from router.telemetry.logs import LogObserver
 from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers

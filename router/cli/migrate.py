@@ -12,9 +12,9 @@ import click
 from router.config.settings import load_settings
 from router.core.errors import OperatorError
 from router.remote.system import SystemClock
-from router.store.connection import connect_reader
-from router.store.schema import migrations
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.connection import connect_reader
+from router.store.sqlite.schema import migrations
+from router.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from router.cli.app import cli
 from router.core.errors import OperatorError, SettingsInvalid
-from router.store.connection import connect_writer
-from router.store.lock import FileLock
-from router.store.schema import migrations
+from router.store.sqlite.connection import connect_writer
+from router.store.sqlite.lock import FileLock
+from router.store.sqlite.schema import migrations
 
 NEWEST = migrations()[-1][0]
 

@@ -14,7 +14,7 @@ from typing import Any
 from router.cli.app import main
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 
 Method = Callable[..., Awaitable[Any]]
 

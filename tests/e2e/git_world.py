@@ -20,7 +20,7 @@ from router.flow.parts import Parts
 from router.flow.reload import Reloader
 from router.flow.sweep import Sweeper
 from router.remote.git.clones import GitClones
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.builders import github_push, github_request, make_routing
 from tests.e2e.git_flux import Flux
 from tests.fakes.clock import FakeClock

@@ -21,7 +21,7 @@ from router.flow.accept import Acceptor
 from router.flow.parts import Parts
 from router.flow.reload import describe_activation
 from router.flow.routing import InForce
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.builders import github_request, make_repository, make_routing
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import adopt_nothing, make_activation, save
 

@@ -4,8 +4,8 @@ import asyncio
 from threading import Event
 from typing import TYPE_CHECKING
 
-from router.store.checkpoints import Checkpoints
-from router.store.connection import connect_checkpointer, connect_writer
+from router.store.sqlite.checkpoints import Checkpoints
+from router.store.sqlite.connection import connect_checkpointer, connect_writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.core.model import RefState, UpdateRecord
-from router.store.connection import connect_writer
-from router.store.schema import migrations
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.connection import connect_writer
+from router.store.sqlite.schema import migrations
+from router.store.sqlite.store import SqliteStore
 from tests.store.builders import (
     MAIN,
     accept,

@@ -10,9 +10,9 @@ import pytest
 
 from router.core.errors import StaleCursor
 from router.core.model import Intent, Observation
-from router.store import history, observing, retention, saving
 from router.store.rows import to_micros
-from router.store.sqlite import SqliteStore
+from router.store.sqlite import history, observing, retention, saving
+from router.store.sqlite.store import SqliteStore
 from tests.store.builders import (
     MAIN,
     accept,

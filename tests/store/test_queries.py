@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.core.errors import OperatorError
-from router.store.connection import connect_writer
 from router.store.queries import SQLITE, parse_queries, read_sql
-from router.store.schema import migrate, migrations
+from router.store.sqlite.connection import connect_writer
+from router.store.sqlite.schema import migrate, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,8 @@ def test_every_statement_fits_the_schema(connection: sqlite3.Connection, name: s
 
 
 def test_every_statement_is_used() -> None:
-    code = "".join(
-        entry.read_text() for entry in files("router.store").iterdir() if entry.name.endswith(".py")
-    )
+    package = files("router.store.sqlite")
+    code = "".join(entry.read_text() for entry in package.iterdir() if entry.name.endswith(".py"))
     assert [name for name in SQLITE if f'SQL["{name}"]' not in code] == []
 
 

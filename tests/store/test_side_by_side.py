@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from router.core.errors import RouterError
 from router.core.model import Attempt, Delivery, Intent, Observation
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.store.builders import make_activation

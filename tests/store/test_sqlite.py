@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.store.builders import adopt_nothing, make_activation
 from tests.store.contract import StoreContract
 

@@ -13,9 +13,9 @@ import pytest
 
 from router.core.errors import StoreUnavailable
 from router.core.model import Intent, Match
-from router.store import history, retention
 from router.store.rows import to_micros
-from router.store.sqlite import SqliteStore
+from router.store.sqlite import history, retention
+from router.store.sqlite.store import SqliteStore
 from tests.store.builders import (
     APP1,
     adopt_nothing,

@@ -16,7 +16,7 @@ import pytest
 
 from router.core.errors import OperatorError, StaleGeneration, StoreUnavailable
 from router.core.model import Intent
-from router.store.sqlite import SqliteStore
+from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.store.builders import (
     APP1,

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
-from router.store.writer import Writer
+from router.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from router.core.errors import StaleCursor
 from router.core.model import RefState, Saved, Waiting
-from router.store import history, saving
 from router.store.queries import SQLITE as SQL
 from router.store.rows import to_bytes, to_delivery, to_ref_state, to_ref_update, to_text
+from router.store.sqlite import history, saving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

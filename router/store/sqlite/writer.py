@@ -16,7 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from router.core.errors import StoreUnavailable
-from router.store.connection import WAL_LIMIT_BYTES, unavailable
+from router.store.sqlite.connection import WAL_LIMIT_BYTES, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

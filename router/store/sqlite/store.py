@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.core.errors import OperatorError
-from router.store import calling, history, observing, retention, saving
-from router.store.checkpoints import Checkpoints
-from router.store.connection import connect_checkpointer, connect_reader, connect_writer
-from router.store.lock import FileLock
 from router.store.queries import SQLITE as SQL
-from router.store.reader import Reader
 from router.store.rows import seconds_to_micros, to_micros
-from router.store.schema import migrate
-from router.store.writer import Writer
+from router.store.sqlite import calling, history, observing, retention, saving
+from router.store.sqlite.checkpoints import Checkpoints
+from router.store.sqlite.connection import connect_checkpointer, connect_reader, connect_writer
+from router.store.sqlite.lock import FileLock
+from router.store.sqlite.reader import Reader
+from router.store.sqlite.schema import migrate
+from router.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

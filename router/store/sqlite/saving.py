@@ -12,7 +12,6 @@ from router.core.errors import StaleGeneration
 from router.core.model import Plan, RefState, Saved, SavedPlan
 from router.core.push import is_zero
 from router.ports import Activated
-from router.store import history
 from router.store.queries import SQLITE as SQL
 from router.store.rows import (
     bytes_or_none,
@@ -25,6 +24,7 @@ from router.store.rows import (
     to_bytes,
     to_ref_state,
 )
+from router.store.sqlite import history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from router.core.errors import StoreUnavailable
-from router.store.connection import unavailable
+from router.store.sqlite.connection import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
