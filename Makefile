@@ -36,10 +36,11 @@ unit: $(STAMP)
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
 
 bench: $(STAMP)
-	$(BIN)/python bench/match.py
-	$(BIN)/python bench/calls.py
-	$(BIN)/python bench/git.py
-	$(BIN)/python bench/bodies.py
+	$(BIN)/python -m bench.service
+	$(BIN)/python -m bench.calls
+	$(BIN)/python -m bench.match
+	$(BIN)/python -m bench.bodies
+	$(BIN)/python -m bench.git
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
 # needs uv. Extras stay in the pins: the pip that comes with Python 3.11 looks at the newest release of

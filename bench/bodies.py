@@ -1,7 +1,7 @@
 """Measure large bodies: how long the event loop stalls for each, and how much memory they take.
 
-    python bench/bodies.py
-    python bench/bodies.py --sizes 1 25 --rounds 5 --shapes files short
+    python -m bench.bodies
+    python -m bench.bodies --sizes 1 25 --rounds 5 --shapes files short
 
 Each row has a service of its own: the real one, in its own process, with a task on its event loop
 that wakes every millisecond and notes the longest it was kept waiting. Pushes of one provider and

@@ -1,7 +1,7 @@
 """Measure calling a receiver: what HTTP clients cost that do the same work, side by side.
 
-    python bench/calls.py
-    python bench/calls.py --concurrency 1 50 500 --calls 5000 --rounds 9
+    python -m bench.calls
+    python -m bench.calls --concurrency 1 50 500 --calls 5000 --rounds 9
 
 Every client posts the same small body to a minimal receiver on loopback, in a process of its own,
 and waits for its 200. The clients take turns in each round, so that whatever else the machine does
@@ -29,7 +29,7 @@ from router.core.model import Asked, Claim, Secret
 from router.core.routing import Cluster, Receiver, Routing
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import SystemClock
-from router.remote.transport import open_transport
+from router.remote.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -88,7 +88,7 @@ async def over_httpx(url: str, transport: httpx.AsyncBaseTransport) -> AsyncIter
 
 
 def httpx_over_aiohttp(url: str, concurrency: int) -> AbstractAsyncContextManager[Call]:
-    return over_httpx(url, open_transport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
+    return over_httpx(url, AiohttpTransport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
 
 
 def stock_httpx(url: str, concurrency: int) -> AbstractAsyncContextManager[Call]:

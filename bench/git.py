@@ -1,7 +1,7 @@
 """Measure git mode: planning on large clones, what a fetch costs, and sweeping many repositories.
 
-    python bench/git.py
-    python bench/git.py --files 1000 50000 500000 --layers 100 --rounds 5 --repositories 1000
+    python -m bench.git
+    python -m bench.git --files 1000 50000 500000 --layers 100 --rounds 5 --repositories 1000
 
 Planning is what is left to do when the fetch is done, until dispatch is woken: compare two trees,
 match, save on disk. A fetch is set beside a fresh shallow clone of the same commit, contents and

@@ -1,7 +1,7 @@
 """Measure matching: microseconds a path, for growing numbers of layers and three kinds of patterns.
 
-    python bench/match.py
-    python bench/match.py --paths 10000 --layers 10 100 1000 10000 --rounds 5
+    python -m bench.match
+    python -m bench.match --paths 10000 --layers 10 100 1000 10000 --rounds 5
 
 Each round matches the paths of one push cold: the index is built, nothing of an earlier round is
 kept. Beside it stands the obvious way, one regex list for each layer tried on every path, measured
