@@ -59,14 +59,14 @@ def listed_changes(
 def changes_since(
     state: RefState, update: RefUpdate, listed: ExactPaths | UnknownPaths
 ) -> ExactPaths | UnknownPaths:
-    """What changed since the commit last planned: the list, if the push starts there."""
+    """What changed since the commit last told of: the list, if the push starts there."""
     if isinstance(listed, UnknownPaths):
         return listed
-    if state.cursor == update.before:
+    if state.told == update.before:
         return listed
     if not state.was_planned:
         return UnknownPaths("no push of this ref was planned before; the next push can be exact")
-    if state.cursor is None:
+    if state.told is None:
         return UnknownPaths(
             f"pushes of this ref arrived out of order or twice before this one; {GIT_WOULD_KNOW}"
         )
@@ -104,6 +104,6 @@ def next_cursor(state: RefState, update: RefUpdate) -> Commit | None:
     A push that starts at the cursor moves it, also when forced. After any other push the tip is
     trusted only if it was never seen on this ref: a known one may be an old push that came late.
     """
-    if state.cursor is not None and state.cursor == update.before:
+    if state.told is not None and state.told == update.before:
         return update.after
     return None if state.is_tip_known else update.after

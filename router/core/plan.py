@@ -55,7 +55,6 @@ def plan_update(
     """
 
     def decide(state: RefState) -> Plan:
-        state = replace(state, cursor=state.told)  # the cursor of git mode stays over fallbacks
         changes = changes_since(state, update, listed)
         cursor = next_cursor(state, update)
         found = matched if changes is listed else match_layers(entry.index, changes)
@@ -67,7 +66,7 @@ def plan_update(
             wants=plan_wants(routing, affected_layers(found.matches)),
             ref=update.ref,
             commit=update.after,
-            before=state.cursor,
+            before=state.told,
             cursor=cursor,
             told=cursor,
             unmapped_count=found.unmapped_count,
@@ -213,7 +212,7 @@ def plan_wants(routing: Routing, layers: Iterable[str]) -> tuple[Want, ...]:
         Want(
             receiver=receiver,
             layers=tuple(names),
-            is_held=all(routing.is_held(receiver, name) for name in names),
+            is_held=all([routing.is_held(receiver, name) for name in names]),
         )
         for receiver, names in asking.items()
     )

@@ -9,6 +9,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from router.core.model import Attempt, Delivery, Match, RefState, UpdateRecord
 from router.core.push import RefUpdate
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+_ENCODE = msgspec.json.Encoder().encode
+_ENCODE_ANY = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _FIELDS = (
     "ref",
     "before",
@@ -68,9 +71,17 @@ def text_or_none(stored: bytes | None) -> str | None:
     return None if stored is None else to_text(stored)
 
 
+def to_json(value: Any) -> bytes:
+    """JSON in UTF-8, with lone surrogates as to_bytes has them."""
+    try:
+        return _ENCODE(value)
+    except UnicodeEncodeError:
+        return to_bytes(_ENCODE_ANY(value))
+
+
 def to_updates(updates: Sequence[UpdateRecord]) -> bytes:
     """JSON, one array for each update in the order of `_FIELDS`."""
-    return to_bytes(_ENCODE([_UPDATE(update) for update in updates]))
+    return to_json([_UPDATE(update) for update in updates])
 
 
 def from_updates(stored: bytes) -> tuple[UpdateRecord, ...]:
@@ -180,7 +191,7 @@ def to_affected(matches: Iterable[Match]) -> bytes:
     affected = [match for match in matches if match.is_affected]
     runs = groupby(affected, key=_REASON)
     named = [(reason, [match.layer for match in run]) for reason, run in runs]
-    return to_bytes(_ENCODE(named))
+    return to_json(named)
 
 
 def affected_match(layer: str, reason: str) -> Match:
@@ -197,7 +208,7 @@ def from_affected(
 
 def from_paths(paths: Sequence[str]) -> bytes | None:
     """JSON; None for no path."""
-    return to_bytes(_ENCODE(paths)) if paths else None
+    return to_json(paths) if paths else None
 
 
 def to_paths(stored: bytes | None) -> tuple[str, ...]:

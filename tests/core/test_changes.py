@@ -61,10 +61,10 @@ def test_every_reason_not_to_know_names_what_would_know(fields: dict[str, object
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        (RefState(cursor=commit(1), was_planned=True), None),
+        (RefState(told=commit(1), was_planned=True), None),
         (RefState(), "no push of this ref was planned before"),
-        (RefState(cursor=None, was_planned=True), "out of order"),
-        (RefState(cursor=commit(7), was_planned=True), "does not start at the commit last planned"),
+        (RefState(told=None, was_planned=True), "out of order"),
+        (RefState(told=commit(7), was_planned=True), "does not start at the commit last planned"),
     ],
 )
 def test_lists_count_only_from_the_commit_last_planned(state: RefState, told: str | None) -> None:
@@ -80,14 +80,14 @@ def test_lists_count_only_from_the_commit_last_planned(state: RefState, told: st
     ("state", "expected"),
     [
         # the push starts at the cursor: it moves, even to a commit that was there before (forced)
-        (RefState(cursor=commit(1), was_planned=True, is_tip_known=False), commit(2)),
-        (RefState(cursor=commit(1), was_planned=True, is_tip_known=True), commit(2)),
+        (RefState(told=commit(1), was_planned=True, is_tip_known=False), commit(2)),
+        (RefState(told=commit(1), was_planned=True, is_tip_known=True), commit(2)),
         # a gap: a tip never seen is newer than all we know
-        (RefState(cursor=commit(9), was_planned=True, is_tip_known=False), commit(2)),
+        (RefState(told=commit(9), was_planned=True, is_tip_known=False), commit(2)),
         (RefState(), commit(2)),
         # a gap, and the tip is an old one: it may have come late
-        (RefState(cursor=commit(9), was_planned=True, is_tip_known=True), None),
-        (RefState(cursor=None, was_planned=True, is_tip_known=True), None),
+        (RefState(told=commit(9), was_planned=True, is_tip_known=True), None),
+        (RefState(told=None, was_planned=True, is_tip_known=True), None),
     ],
 )
 def test_the_cursor_moves_only_to_a_commit_that_is_surely_the_newest(

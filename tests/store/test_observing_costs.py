@@ -11,7 +11,8 @@ import pytest
 from router.core.errors import StaleCursor
 from router.core.model import Intent, Observation
 from router.store.rows import to_micros
-from router.store.sqlite import history, observing, retention, saving
+from router.store.sqlite import history, observing, retention
+from router.store.sqlite.saving import Save, save_deliveries
 from router.store.sqlite.store import SqliteStore
 from tests.store.builders import (
     MAIN,
@@ -30,7 +31,7 @@ from tests.store.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from sqlite3 import Connection
 
@@ -71,7 +72,11 @@ async def cost(store: SqliteStore, write: Callable[[Connection], Any]) -> tuple[
 
 
 def saving_of(delivery: Delivery, *intents: Intent) -> Callable[[Connection], Any]:
-    return partial(saving.save_delivery, delivery=delivery, intents=intents, generation=1, now=0)
+    return saving_all_of([Save(delivery, intents, 1)])
+
+
+def saving_all_of(saves: Sequence[Save]) -> Callable[[Connection], Any]:
+    return partial(save_deliveries, saves=saves, now=0)
 
 
 def look(*delivered: Delivery) -> Callable[[Connection], Any]:
@@ -88,9 +93,25 @@ async def test_what_does_not_wait_costs_nothing_more(store: SqliteStore, clock: 
     await save(store, clock)
     delivery = make_delivery(clock, updates=(make_update(status="routed"),))
     intent = make_intent(make_want(), before="c1", after="c2")
-    # the delivery, the generation, its ref and two commits, the cursor, the plan, and three for
+    # the delivery, the generation, its ref, its commits, the cursor, two of the plan, and three for
     # what is wanted
     assert (await cost(store, saving_of(delivery, intent)))[0] == 10
+
+
+async def test_deliveries_that_wait_together_cost_as_many_statements_as_one(
+    store: SqliteStore, clock: FakeClock
+) -> None:
+    await save(store, clock)
+    saves = [
+        Save(
+            make_delivery(clock, updates=(make_update(status="routed"),)),
+            (make_intent(make_want(), before=f"c{number}", after=f"c{number + 1}"),),
+            1,
+        )
+        for number in range(33, 65)
+    ]
+    statements, _ = await cost(store, saving_all_of(saves))
+    assert statements <= 2 * 10  # an odd commit is a statement of its own
 
 
 async def test_an_update_that_waits_costs_one_statement_more(

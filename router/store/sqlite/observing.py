@@ -13,7 +13,9 @@ from router.core.errors import StaleCursor
 from router.core.model import RefState, Saved, Waiting
 from router.store.queries import SQLITE as SQL
 from router.store.rows import to_bytes, to_delivery, to_ref_state, to_ref_update, to_text
-from router.store.sqlite import history, saving
+from router.store.sqlite import history
+from router.store.sqlite.planning import Planned, decide, insert_plans
+from router.store.sqlite.saving import check_generations, insert_own_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,16 +67,18 @@ def save_observation(
     A new delivery is saved only if something is planned. Plans whose delivery waits no more for its
     ref are another look's by now, or it was removed: StaleCursor.
     """
-    saving.check_generation(connection, generation)
+    check_generations(connection, [generation])
     closed = _close_all(connection, observation)
-    decisions = saving.decide(connection, observation.intents)
+    decided = decide(connection, observation.intents)
+    decisions = [decision for decision in decided if decision is not None]
     if not decisions:
         return None
     new = observation.delivery
-    position = saving.insert_own_delivery(connection, new) if new else closed[0]
+    position = insert_own_delivery(connection, new) if new else closed[0]
     if position is None:
         raise StaleCursor(f"what waited for {observation.repository} was planned meanwhile")
-    plans = saving.insert_plans(connection, position, decisions, generation=generation, now=now)
+    planned = [Planned(position, generation, decision) for decision in decisions]
+    plans = tuple(insert_plans(connection, planned, now=now))
     return Saved(delivery=new or history.delivery_at(connection, position), plans=plans)
 
 

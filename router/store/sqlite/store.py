@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from router.core.errors import OperatorError
 from router.store.queries import SQLITE as SQL
 from router.store.rows import seconds_to_micros, to_micros
-from router.store.sqlite import calling, history, observing, retention, saving
+from router.store.sqlite import calling, history, observing, retention
+from router.store.sqlite.activating import activate
 from router.store.sqlite.checkpoints import Checkpoints
 from router.store.sqlite.connection import connect_checkpointer, connect_reader, connect_writer
 from router.store.sqlite.lock import FileLock
 from router.store.sqlite.reader import Reader
+from router.store.sqlite.saving import Save, save_deliveries
 from router.store.sqlite.schema import migrate
 from router.store.sqlite.writer import Writer
 
@@ -96,17 +98,20 @@ class SqliteStore:
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
     ) -> Activated:
         return await self._writer.run(
-            lambda connection: saving.activate(connection, activation, adopt, now=self._now())
+            lambda connection: activate(connection, activation, adopt, now=self._now())
         )
 
     async def save_delivery(
         self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
     ) -> Saved:
-        return await self._writer.run(
-            lambda connection: saving.save_delivery(
-                connection, delivery, intents, generation=generation, now=self._now()
-            )
+        return await self._writer.run_together(
+            self._save_deliveries, Save(delivery, intents, generation)
         )
+
+    def _save_deliveries(
+        self, connection: sqlite3.Connection, saves: Sequence[Save]
+    ) -> Sequence[Saved]:
+        return save_deliveries(connection, saves, now=self._now())
 
     async def ref_state(self, tracked: TrackedRef) -> RefState:
         return await self._reader.run(lambda connection: observing.ref_state(connection, tracked))

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 MAX_BATCH = 512
-"""Operations in one commit; bounds how long the first of them waits for the last."""
+"""About how many operations share a commit: bounds how long the first waits for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,14 @@ class _Done:
 Outcome: TypeAlias = _Done | BaseException
 
 
+Operation: TypeAlias = "Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]"
+"""Does its work for several items, and returns what became of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
-    operation: Callable[[sqlite3.Connection], Any]
+    operation: Operation
+    item: Any
     future: asyncio.Future[Any]
 
 
@@ -51,7 +57,8 @@ class Writer:
         self._connection = connection
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._collected: list[_Request] = []
+        self._queue: SimpleQueue[list[_Request] | None] = SimpleQueue()
         self._is_closed = False
         self._is_last_batch = False
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
@@ -62,15 +69,33 @@ class Writer:
 
         An operation that raises is undone alone. Raises StoreUnavailable for an error of SQLite.
         """
+        return await self.run_together(lambda connection, _: [operation(connection)], None)
+
+    async def run_together(
+        self, operation: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> T:
+        """As run, for an *operation* that does its work for all the items that wait at once.
+
+        When it raises, it runs anew for each of them alone.
+        """
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Request(operation, future))
+        if not self._collected:
+            self._loop.call_soon(self._hand_over)
+        self._collected.append(_Request(operation, item, future))
         return await future
+
+    def _hand_over(self) -> None:
+        """Wake the thread once for all that one turn of the event loop asks for."""
+        collected, self._collected = self._collected, []
+        if collected:
+            self._queue.put(collected)
 
     async def close(self) -> None:
         """Finish what was handed in, empty the log and close the connection."""
         self._is_closed = True
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -85,42 +110,51 @@ class Writer:
 
     def _next_batch(self) -> list[_Request]:
         batch: list[_Request] = []
-        request = None if self._is_last_batch else self._queue.get()
-        while request is not None:
-            batch.append(request)
-            if len(batch) == MAX_BATCH:
+        requests = None if self._is_last_batch else self._queue.get()
+        while requests is not None:
+            batch += requests
+            if len(batch) >= MAX_BATCH:
                 return batch
             try:
-                request = self._queue.get_nowait()
+                requests = self._queue.get_nowait()
             except Empty:
                 return batch
         self._is_last_batch = True
         return batch
 
     def _commit_together(self, batch: Sequence[_Request]) -> Sequence[Outcome]:
+        groups: dict[Operation, list[int]] = {}
+        for number, request in enumerate(batch):
+            groups.setdefault(request.operation, []).append(number)
+        outcomes: dict[int, Outcome] = {}
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._run_alone(request) for request in batch]
+            for operation, numbers in groups.items():
+                done = self._run_group(operation, [batch[number].item for number in numbers])
+                outcomes.update(zip(numbers, done, strict=True))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
             return [unavailable(error) for _ in batch]
         self.commit_count += 1
-        return outcomes
+        return [outcomes[number] for number in range(len(batch))]
 
-    def _run_alone(self, request: _Request) -> Outcome:
+    def _run_group(self, operation: Operation, items: Sequence[Any]) -> Sequence[Outcome]:
         self._connection.execute("SAVEPOINT operation")
         try:
-            outcome: Outcome = _Done(request.operation(self._connection))
+            return [_Done(value) for value in operation(self._connection, items)]
         except BaseException as error:  # whatever it is, it is the caller's and not this thread's
             if not self._connection.in_transaction:
                 # SQLite itself ends the whole transaction on some errors, such as a full disk:
                 # nothing of this batch is saved.
                 raise
             self._connection.execute("ROLLBACK TO operation")
-            outcome = unavailable(error) if isinstance(error, sqlite3.Error) else error
-        self._connection.execute("RELEASE operation")
-        return outcome
+            if len(items) == 1:
+                return [unavailable(error) if isinstance(error, sqlite3.Error) else error]
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE operation")
+        return [outcome for item in items for outcome in self._run_group(operation, [item])]
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):  # a transaction that stays open fails the next batch's BEGIN

@@ -73,14 +73,15 @@ WHERE hook = ? AND provider_delivery_id = ? AND body_digest = ?
   AND provider_delivery_id IS NOT NULL AND status IN ('routed', 'accepted');
 
 -- name: insert_delivery
--- A delivery, as history keeps it; changes no row when it repeats another one.
+-- A delivery, as history keeps it; changes and returns no row when it repeats another one.
 INSERT INTO deliveries (
   id, origin, hook, provider_delivery_id, body_digest, received_at, status, reason, updates,
   replay_of
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (hook, provider_delivery_id, body_digest)
   WHERE provider_delivery_id IS NOT NULL AND status IN ('routed', 'accepted')
-  DO NOTHING;
+  DO NOTHING
+RETURNING id, position;
 
 -- name: find_ref
 -- A tracked ref's cursor and the sequence number given last.
@@ -90,14 +91,22 @@ SELECT id, cursor, told, sequence FROM refs WHERE repository = ? AND url = ? AND
 -- A ref is heard of for the first time.
 INSERT INTO refs (repository, url, ref, sequence) VALUES (?, ?, ?, 0);
 
--- name: update_ref
--- A plan moves the cursor and takes the next sequence number.
-UPDATE refs SET cursor = ?, told = ?, sequence = sequence + 1 WHERE id = ?
-RETURNING sequence;
+-- name: find_refs
+-- The cursors of tracked refs and the sequence numbers given last.
+WITH asked (repository, url, ref) AS (VALUES (?, ?, ?))
+SELECT r.id, r.repository, r.url, r.ref, r.cursor, r.told, r.sequence
+FROM asked CROSS JOIN refs r USING (repository, url, ref);
+
+-- name: move_refs
+-- Plans have moved cursors and taken sequence numbers.
+WITH moved (id, cursor, told, sequence) AS (VALUES (?, ?, ?, ?))
+UPDATE refs SET cursor = moved.cursor, told = moved.told, sequence = moved.sequence
+FROM moved WHERE moved.id = refs.id;
 
 -- name: insert_commit
--- Remember a before or after of this ref, for ever; changes no row when it is known.
-INSERT OR IGNORE INTO commits_seen (ref_id, commit_id) VALUES (?, ?);
+-- Remember a before or after of this ref, for ever; returns it unless it is known.
+INSERT OR IGNORE INTO commits_seen (ref_id, commit_id) VALUES (?, ?)
+RETURNING ref_id, commit_id;
 
 -- name: insert_hint
 -- An update of a delivery waits to be planned.
@@ -151,12 +160,16 @@ ON CONFLICT (ref_id, name) DO UPDATE SET commit_id = excluded.commit_id
 -- Where the refs of a wildcard were last seen.
 SELECT name, commit_id FROM tips WHERE ref_id = ?;
 
+-- name: last_plan
+-- The id of the newest plan; 0 before the first.
+SELECT coalesce(max(id), 0) FROM plans;
+
 -- name: insert_plan
 -- One decision of a delivery.
 INSERT INTO plans (
-  delivery, generation, repository, knowledge, reason, ref, commit_id, before_id, cursor,
+  id, delivery, generation, repository, knowledge, reason, ref, commit_id, before_id, cursor,
   told, unmapped_count, path_count, paths, ref_id, sequence, affected
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_match
 -- Why a layer is, or is not, affected by a plan.
@@ -165,13 +178,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: raise_wanted
 -- One more call is wanted; an idle receiver is due now, a waiting one keeps its turn.
-INSERT INTO receivers (key, cluster, wanted, callable, due_at)
-VALUES (:key, :cluster, 1, :is_open, :now)
+INSERT INTO receivers (key, cluster, wanted, callable, due_at) VALUES (?, ?, 1, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
   wanted = wanted + 1,
-  callable = CASE WHEN :is_open THEN wanted + 1 ELSE callable END,
-  due_at = CASE WHEN :is_open AND callable <= notified THEN :now ELSE due_at END
-RETURNING id, wanted;
+  callable = CASE WHEN excluded.callable THEN wanted + 1 ELSE callable END,
+  due_at = CASE WHEN excluded.callable AND callable <= notified THEN excluded.due_at ELSE due_at END
+RETURNING id, key, wanted;
 
 -- name: insert_want
 -- The layer that asked for a wanted number.
