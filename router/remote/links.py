@@ -1,4 +1,4 @@
-"""Connections to clusters: one HTTP client each, while its address and CA stay the same."""
+"""Connections to clusters: one transport each, while its address and CA stay the same."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
-from router import __version__
 from router.remote.failures import CannotCall, system_reason
-from router.remote.transport import environment_proxy, open_transport
+from router.remote.transport import AiohttpTransport, environment_proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from router.core.routing import Cluster
 
-_CLIENT_LOGGERS = ("httpx", "aiohttp.client", "aiohttp.internal")
+_CLIENT_LOGGERS = ("aiohttp.client", "aiohttp.internal")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +29,7 @@ class Link:
 
     cluster: Cluster
     ca_digest: str
-    client: httpx.AsyncClient = field(repr=False)
+    transport: AiohttpTransport = field(repr=False)
     places: asyncio.Semaphore = field(repr=False)
     calls: int = 0
     is_retired: bool = False
@@ -44,7 +41,7 @@ class Link:
         """Close the connections now, or when the last call on them has ended."""
         self.is_retired = True
         if not self.calls:
-            await self.client.aclose()
+            await self.transport.aclose()
 
 
 class Links:
@@ -85,7 +82,7 @@ class Links:
         finally:
             link.calls -= 1
             if link.is_retired and not link.calls:
-                await link.client.aclose()
+                await link.transport.aclose()
 
     async def _open_missing(self, name: str) -> Link:
         async with self._changing:
@@ -111,7 +108,7 @@ class Links:
         self._links[cluster.name] = Link(
             cluster=cluster,
             ca_digest=digest,
-            client=_open_client(context, proxy=self._proxy_to(cluster)),
+            transport=AiohttpTransport(context, proxy=self._proxy_to(cluster)),
             places=asyncio.Semaphore(self._concurrency),
         )
         if present:
@@ -119,16 +116,6 @@ class Links:
 
     def _proxy_to(self, cluster: Cluster) -> str | None:
         return environment_proxy(cluster.url) if self._trust_env else None
-
-
-def _open_client(context: ssl.SSLContext, *, proxy: str | None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=open_transport(context, proxy=proxy),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=None,  # noqa: S113 - the deadline around the call bounds every step of it
-        headers={"User-Agent": f"flux-router/{__version__}", "Accept-Encoding": "identity"},
-    )
 
 
 def _read_authorities(cluster: Cluster) -> str:

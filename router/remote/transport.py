@@ -9,10 +9,12 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
-from httpx_aiohttp import AiohttpTransport
+import httpx
+from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterator
 
     from aiohttp.base_protocol import BaseProtocol
     from aiohttp.connector import Connection
@@ -21,28 +23,73 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS = 20.0
 """Idle connections are ours to close: notification-controller closes them after 30 s."""
 
+CHUNK_BYTES = 16 * 1024
+"""How much of an answer is handed over at once; Flux sends none."""
+
 _is_kept: ContextVar[bool] = ContextVar("is_kept", default=False)
 """Whether the connection that this task sends a request on was used before."""
 
 
-def open_transport(
-    context: ssl.SSLContext,
-    *,
-    proxy: str | None = None,
-    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
-) -> AiohttpTransport:
-    """Connections without a limit or a timeout: the caller counts, and cancels.
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends an httpx request over aiohttp's connections, which have no limit and no timeout.
 
-    aiohttp's own limit may leave a request waiting beside a free place when the one that was to
-    take it is cancelled at that moment.
+    The caller counts, and cancels: aiohttp's own limit may leave a request waiting beside a free
+    place when the one that was to take it is cancelled at that moment.
     """
-    session = aiohttp.ClientSession(
-        connector=_Connector(context, keep_alive_seconds=keep_alive_seconds),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        proxy=proxy,
-        middlewares=(_send_past_closed_connections,),
-    )
-    return AiohttpTransport(verify=context, client=session)
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        proxy: str | None = None,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    ) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(context, keep_alive_seconds=keep_alive_seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent",),
+            proxy=proxy,
+            middlewares=(_send_past_closed_connections,),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx.TransportError; its cause knows more."""
+        try:
+            answer = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
+                data=await request.aread(),
+                allow_redirects=False,
+            )
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise httpx.UnsupportedProtocol("not a URL that can be called") from error
+        except aiohttp.ClientError as error:
+            raise httpx.TransportError(type(error).__name__) from error
+        return httpx.Response(
+            answer.status, headers=answer.raw_headers, stream=_AnswerStream(answer)
+        )
+
+    async def aclose(self) -> None:
+        await self._session.close()
+
+
+class _AnswerStream(httpx.AsyncByteStream):
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer.content.iter_chunked(CHUNK_BYTES):
+                yield chunk
+        except aiohttp.ClientError as error:
+            raise httpx.ReadError(type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        """Keeps the connection if the answer was read to its end, and drops it otherwise."""
+        self._answer.close()
 
 
 def environment_proxy(url: str) -> str | None:

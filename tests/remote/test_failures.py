@@ -57,7 +57,7 @@ def no_connection(cause: OSError) -> Exception:
             ),
             os.strerror(errno.ECONNREFUSED).lower(),
         ),
-        # What httpx-aiohttp calls a passed deadline is a connection that broke.
+        # A connection that broke, whatever the error around it is called.
         (
             caused(
                 httpx.ConnectTimeout(SECRET),

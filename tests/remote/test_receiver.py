@@ -95,7 +95,6 @@ async def test_the_request_is_exactly_this() -> None:
         "host": server.url.removeprefix("http://"),
         "accept": "*/*",
         "accept-encoding": "identity",
-        "connection": "keep-alive",
         "user-agent": f"flux-router/{__version__}",
         "content-type": "application/json",
         "content-length": str(len(body)),
