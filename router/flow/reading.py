@@ -59,11 +59,13 @@ class DeliveryReader:
 
         Raises InvalidSignature, MalformedPayload or UnsupportedMedia.
         """
+        if len(body) <= self._large_body_bytes:
+            return read_delivery(
+                hook, headers, body, path_token=path_token, now_seconds=now_seconds
+            )
         read = partial(
             read_delivery, hook, headers, body, path_token=path_token, now_seconds=now_seconds
         )
-        if len(body) <= self._large_body_bytes:
-            return read()
         return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -52,20 +52,24 @@ class MetricsObserver:
     def _create_plan_metrics(self) -> None:
         counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
-        self._deliveries = counter(
+        deliveries = counter(
             "flux_router_deliveries", "Deliveries by hook and outcome.", ["hook", "outcome"]
         )
+        # Finding a label's child takes longer than counting; the configuration bounds how many.
+        self._deliveries = cache(deliveries.labels)
         self._accept_seconds = histogram(
             "flux_router_accept_seconds",
             "From a whole body to a delivery on disk.",
             buckets=SECONDS,
         )
-        self._plans = counter(
+        plans = counter(
             "flux_router_plans", "Plans by what was known.", ["repository", "knowledge"]
         )
-        self._unmapped = counter(
+        self._plans = cache(plans.labels)
+        unmapped = counter(
             "flux_router_unmapped_paths", "Changed paths that no layer owns.", ["repository"]
         )
+        self._unmapped = cache(unmapped.labels)
         self._plan_seconds = histogram(
             "flux_router_plan_seconds",
             "Git mode: from a delivery to its plan on disk.",
@@ -108,21 +112,24 @@ class MetricsObserver:
 
     def _create_call_metrics(self) -> None:
         histogram = partial(Histogram, registry=self.registry)
-        self._attempts = Counter(
+        attempts = Counter(
             "flux_router_attempts",
             "Calls of receivers.",
             ["receiver", "cluster", "outcome"],
             registry=self.registry,
         )
-        self._attempt_seconds = histogram(
+        self._attempts = cache(attempts.labels)
+        attempt_seconds = histogram(
             "flux_router_attempt_seconds", "Duration of calls.", ["cluster"], buckets=SECONDS
         )
-        self._push_to_notified = histogram(
+        self._attempt_seconds = cache(attempt_seconds.labels)
+        push_to_notified = histogram(
             "flux_router_push_to_notified_seconds",
             "From the oldest delivery a call serves to the receiver's 200.",
             ["cluster"],
             buckets=LONG_SECONDS,
         )
+        self._push_to_notified = cache(push_to_notified.labels)
         self._receivers = Gauge(
             "flux_router_receivers",
             "Receivers by state.",
@@ -133,15 +140,15 @@ class MetricsObserver:
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
         delivery = saved.delivery
         outcome = "duplicate" if saved.is_duplicate else delivery.status
-        self._deliveries.labels(delivery.hook or delivery.origin, outcome).inc()
+        self._deliveries(delivery.hook or delivery.origin, outcome).inc()
         self._accept_seconds.observe(duration_seconds)
         if not saved.is_duplicate:
             self._count_plans(saved)
 
     def _count_plans(self, saved: Saved) -> None:
         for item in saved.plans:
-            self._plans.labels(item.plan.repository, item.plan.knowledge).inc()
-            self._unmapped.labels(item.plan.repository).inc(item.plan.unmapped_count)
+            self._plans(item.plan.repository, item.plan.knowledge).inc()
+            self._unmapped(item.plan.repository).inc(item.plan.unmapped_count)
 
     def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
         self._count_plans(saved)
@@ -166,7 +173,7 @@ class MetricsObserver:
         lag.set_function(lambda: self._clock.monotonic() - swept_at)
 
     def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
-        self._deliveries.labels(hook, code).inc()
+        self._deliveries(hook, code).inc()
 
     def repository_dropped(self, *, repository: str) -> None:
         for gauge in (self._git_is_readable, self._clone_bytes, self._sweep_lag):
@@ -175,11 +182,11 @@ class MetricsObserver:
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
     ) -> None:
-        self._attempts.labels(attempt.receiver, cluster, attempt.outcome).inc()
-        self._attempt_seconds.labels(cluster).observe(attempt.duration_seconds)
+        self._attempts(attempt.receiver, cluster, attempt.outcome).inc()
+        self._attempt_seconds(cluster).observe(attempt.duration_seconds)
         if attempt.outcome == "notified":
             waited = (self._clock.now() - claim.wanted_since).total_seconds()
-            self._push_to_notified.labels(cluster).observe(max(0.0, waited))
+            self._push_to_notified(cluster).observe(max(0.0, waited))
 
     def routing_loaded(
         self, *, number: int, adopted: Sequence[str], warnings: Sequence[Problem]

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from router.core.errors import MalformedPayload, NotFound, RouterError
 from router.flow.explain import explain_delivery, explain_paths
 from router.web.answers import JsonAnswer, handle_defect, handle_http_error, handle_router_error
-from router.web.body import BodyBudget, read_body
+from router.web.body import BodyBudget, collect_body
 from router.web.guard import AdminGuard
 from router.web.hooks import healthz
 from router.web.limits import BODY_DEADLINE_SECONDS, MAX_API_BODY_BYTES, MAX_PAGE
@@ -158,12 +158,14 @@ class AdminApi:
 
     async def _read(self, request: Request) -> bytes:
         with self._budget.reserve() as reservation:
-            return await read_body(
-                request,
+            body = await collect_body(
+                request.receive,
                 reservation,
+                content_length=request.headers.get("content-length"),
                 limit_bytes=MAX_API_BODY_BYTES,
                 deadline_seconds=BODY_DEADLINE_SECONDS,
             )
+            return bytes(body)
 
     async def _statuses(self) -> dict[str, ReceiverStatus]:
         return {status.receiver: status for status in await self._store.receivers()}

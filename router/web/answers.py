@@ -6,6 +6,7 @@ import json
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.responses import Response
 
 from router.core.errors import RouterError, SenderError, TooManyRefused, Unavailable
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+_ENCODE = msgspec.json.Encoder().encode
+
+
 class JsonAnswer(Response):
-    """ASCII JSON: undecodable bytes of a file name stay visible as escapes."""
+    """JSON in UTF-8; undecodable bytes of a file name stay visible as escapes."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
+        try:
+            return _ENCODE(content)
+        except UnicodeEncodeError:
+            return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
 def answer_error(error: RouterError) -> JsonAnswer:

@@ -6,14 +6,14 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
-
 from router.core.errors import BodyTimeout, BodyTooLarge, MalformedPayload, Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.requests import Request
+    from starlette.types import Receive
+
+    from router.core.forms import Body
 
 
 class Reservation:
@@ -65,38 +65,45 @@ class BodyBudget:
             reservation.release()
 
 
-async def read_body(
-    request: Request, reservation: Reservation, *, limit_bytes: int, deadline_seconds: float
-) -> bytes:
-    """As collect_body, for bodies that are small."""
-    return bytes(
-        await collect_body(
-            request, reservation, limit_bytes=limit_bytes, deadline_seconds=deadline_seconds
-        )
-    )
-
-
 async def collect_body(
-    request: Request, reservation: Reservation, *, limit_bytes: int, deadline_seconds: float
-) -> bytearray:
+    receive: Receive,
+    reservation: Reservation,
+    *,
+    content_length: str | None,
+    limit_bytes: int,
+    deadline_seconds: float,
+) -> Body:
     """The whole body, or BodyTooLarge, BodyTimeout, Overloaded or MalformedPayload.
 
-    It grows in place, so that a large body is in memory once.
+    One that comes in parts grows in place, so that a large body is in memory once.
     """
-    check_length(request.headers.get("content-length"), limit_bytes=limit_bytes)
-    body = bytearray()
+    check_length(content_length, limit_bytes=limit_bytes)
     try:
         async with asyncio.timeout(deadline_seconds):
-            async for chunk in request.stream():
-                reservation.take(len(chunk))
-                if reservation.held_bytes > limit_bytes:
-                    raise BodyTooLarge(f"the body is over {limit_bytes} bytes")
-                body += chunk
+            part, is_whole = await _receive_part(receive, reservation, limit_bytes=limit_bytes)
+            if is_whole:
+                return part
+            body = bytearray(part)
+            while not is_whole:
+                part, is_whole = await _receive_part(receive, reservation, limit_bytes=limit_bytes)
+                body += part
+            return body
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {deadline_seconds:g} s") from None
-    except ClientDisconnect:
-        raise MalformedPayload("the sender went away before the body was complete") from None
-    return body
+
+
+async def _receive_part(
+    receive: Receive, reservation: Reservation, *, limit_bytes: int
+) -> tuple[bytes, bool]:
+    """The next part of a body, and whether it is the last one."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise MalformedPayload("the sender went away before the body was complete")
+    part = message.get("body", b"")
+    reservation.take(len(part))
+    if reservation.held_bytes > limit_bytes:
+        raise BodyTooLarge(f"the body is over {limit_bytes} bytes")
+    return part, not message.get("more_body", False)
 
 
 def check_length(content_length: str | None, *, limit_bytes: int) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.routing import Route
 
 from router.core.errors import (
@@ -38,9 +37,11 @@ from router.web.limits import (
 from router.web.refusals import RefusalLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
     from router.core.model import Saved, SavedPlan, UpdateRecord
     from router.core.routing import Hook
@@ -72,13 +73,18 @@ class HookEndpoint:
         self._budget = BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES)
         self._doubted_budget = BodyBudget(MAX_DOUBTED_BODIES_BYTES, within=self._budget)
 
-    async def __call__(self, request: Request) -> Response:
-        name = request.path_params["hook"]
-        hook = self._in_force.current.hooks.get(name)
-        headers = join_headers(request)
-        client = self._client(request, headers)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI app: what Starlette puts around a function would cost as much as a signature."""
+        answer = await self._answer(scope, receive)
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        hook = self._in_force.current.hooks.get(scope["path_params"]["hook"])
+        headers = join_headers(scope["headers"])
+        client = self._client(scope, headers)
         try:
-            return await self._accept(hook, request, headers, client)
+            token = scope["path_params"].get("token")
+            return answer_saved(await self._accept(hook, token, receive, headers, client))
         except RouterError as error:
             if isinstance(error, InvalidSignature):
                 self._refusals.charge(client)
@@ -92,15 +98,19 @@ class HookEndpoint:
             )
             return answer
 
-    def _client(self, request: Request, headers: Mapping[str, str]) -> str:
-        peer = request.client.host if request.client else ""
+    def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        peer = scope.get("client")
         forwarded_for = headers.get("x-forwarded-for", "")
-        return client_address(peer, forwarded_for, trusted=self._trusted_proxies)
+        return client_address(peer[0] if peer else "", forwarded_for, trusted=self._trusted_proxies)
 
     async def _accept(
-        self, hook: Hook | None, request: Request, headers: Mapping[str, str], client: str
-    ) -> Response:
-        token = request.path_params.get("token")
+        self,
+        hook: Hook | None,
+        token: str | None,
+        receive: Receive,
+        headers: Mapping[str, str],
+        client: str,
+    ) -> Saved:
         if hook is None or hook.provider not in PROVIDERS:
             raise NotFound("no such hook")
         wait_seconds = self._refusals.wait_seconds(client)
@@ -113,19 +123,20 @@ class HookEndpoint:
         budget = self._doubted_budget if wait_seconds else self._budget
         with budget.reserve() as reservation:
             body = await collect_body(
-                request,
+                receive,
                 reservation,
+                content_length=headers.get("content-length"),
                 limit_bytes=MAX_BODY_BYTES,
                 deadline_seconds=BODY_DEADLINE_SECONDS,
             )
-            saved = await self._acceptor.accept(hook, headers, body, path_token=token)
-        return answer_saved(saved)
+            return await self._acceptor.accept(hook, headers, body, path_token=token)
 
 
-def join_headers(request: Request) -> Mapping[str, str]:
+def join_headers(raw: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
     """Headers by lower-case name; repeated ones joined, so that a doubled signature fails."""
     joined: dict[str, str] = {}
-    for name, value in request.headers.items():
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
 
@@ -211,8 +222,8 @@ def create_public_app(
     )
     app = Starlette(
         routes=[
-            Route("/hooks/{hook}", endpoint.__call__, methods=["POST"]),
-            Route("/hooks/{hook}/{token}", endpoint.__call__, methods=["POST"]),
+            Route("/hooks/{hook}", endpoint, methods=["POST"]),
+            Route("/hooks/{hook}/{token}", endpoint, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
         ],
         exception_handlers={

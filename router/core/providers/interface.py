@@ -155,7 +155,10 @@ def other_event(event: str, *, delivery_id: str | None) -> Ignored:
 
 def first_header(headers: Mapping[str, str], *names: str) -> str | None:
     """The first of the named headers that is not empty; *names* are in lower case."""
-    return next((headers[name] for name in names if headers.get(name)), None)
+    for name in names:
+        if headers.get(name):
+            return headers[name]
+    return None
 
 
 def checked_update(
