@@ -72,7 +72,7 @@ class GitClones:
         *deadline_seconds* is for each git command by itself; a call needs a few. *limit_bytes* is
         for each clone; while one is made anew, there are two of it.
         """
-        self._folder = folder
+        self._folder = folder.absolute()  # git runs in another folder than this process
         self._processes = Processes(concurrency=concurrency, deadline_seconds=deadline_seconds)
         self._commands = Commands(self._processes, stall_seconds=stall_seconds)
         self._fetcher = Fetcher(

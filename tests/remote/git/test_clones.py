@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.remote.git.setup import Served, clones_in, served_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from router.core.routing import Repository as Entry
     from router.remote.git.clones import GitClones
@@ -76,6 +76,18 @@ async def test_a_sha256_repository_is_read_and_so_is_what_replaces_it(
             assert await git.fetch_commit(access, before)
             await git.keep(access, "fleet", before)
             assert await git.changed_paths(access, before, after) == ("a",)
+
+
+async def test_a_folder_that_is_relative_is_one_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = make_repository(tmp_path / "fleet.git")
+    tip = repository.move(MAIN, {"a": "1"})
+    monkeypatch.chdir(tmp_path)
+    async with clones_in(Path("clones")) as git:
+        access = GitAccess(url=str(repository.path))
+        assert await git.fetch_tips(access, [MAIN]) == {MAIN: tip}
+    assert len(list((tmp_path / "clones").iterdir())) == 1
 
 
 async def test_a_host_without_filters_gives_the_same_answers(tmp_path: Path) -> None:
