@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 import click
 
+from router.cli.tables import printable
 from router.config.settings import Settings, load_settings, read_admin_token, variable
 from router.core.errors import RouterError, SettingsInvalid
 from router.remote.admin import ANSWER_DEADLINE_SECONDS, AdminClient
@@ -78,6 +79,15 @@ def open_admin(
         yield client
     finally:
         client.close()
+
+
+def tell_held(client: AdminClient, delivery_id: str) -> None:
+    """Say which receivers of a delivery wait for a suspension to end, if any."""
+    wants = [want for plan in client.delivery(delivery_id)["plans"] for want in plan["wants"]]
+    held = [str(want["receiver"]) for want in wants if want["held"]]
+    if held:
+        told = printable(", ".join(held))
+        click.echo(f"held until the suspension of layer or cluster ends: {told}", err=True)
 
 
 def complete_layer(

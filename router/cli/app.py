@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from router import __version__
 from router.cli.affected import affected
 from router.cli.check import check
 from router.cli.deliveries import deliveries
@@ -27,6 +28,7 @@ EXIT_FINDINGS = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Call only the Flux Receivers of the layers that a Git push changes."""
 

@@ -26,6 +26,11 @@ def instant(text: str | None) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def short_instant(text: str | None) -> str:
+    """The same for lists of what is recent: without the year."""
+    return instant(text)[-len("01-01 00:00:00") :]
+
+
 def shorten_ref(ref: str | None) -> str:
     """A branch by its bare name, as a routing file may have it; other refs but for `refs/`."""
     if not ref:
@@ -38,6 +43,11 @@ def shorten_commit(commit: str | None) -> str:
     if not commit or not commit.strip("0"):
         return NOTHING
     return commit[:COMMIT_DIGITS]
+
+
+def moved(before: str | None, after: str | None) -> str:
+    """From which commit to which a ref moved."""
+    return f"{shorten_commit(before)} → {shorten_commit(after)}"
 
 
 def count_names(names: Sequence[str]) -> str:
@@ -69,18 +79,29 @@ def numbers(receiver: dict[str, Any]) -> str:
     return f"{receiver['notified']}/{receiver['wanted']}"
 
 
-def call(attempt: dict[str, Any] | None) -> str:
+def call(attempt: dict[str, Any]) -> str:
     """What became of a call, and how long it took."""
-    if attempt is None:
-        return NOTHING
-    status = f" {attempt['status']}" if attempt["status"] else ""
-    return f"{attempt['outcome']}{status}, {attempt['durationMs']:g} ms"
+    return f"{outcome(attempt)}, {_duration(attempt['durationMs'])}"
 
 
-def last_call(receiver: dict[str, Any]) -> str:
-    """A receiver's last call and its time."""
+def outcome(attempt: dict[str, Any]) -> str:
+    """What became of a call, with the status of its answer."""
+    return f"{attempt['outcome']} {attempt['status'] or ''}".rstrip()
+
+
+def _duration(milliseconds: float) -> str:
+    """To the digits by which somebody may decide something."""
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s"
+
+
+def last_call(receiver: dict[str, Any]) -> tuple[str, str]:
+    """When a receiver was called last, and what became of it."""
     attempt = receiver.get("lastAttempt")
-    return f"{instant(attempt['startedAt'])} {call(attempt)}" if attempt else NOTHING
+    return (instant(attempt["startedAt"]), outcome(attempt)) if attempt else (NOTHING, NOTHING)
 
 
 def stands(receiver: dict[str, Any]) -> str:

@@ -11,10 +11,11 @@ from router.cli.cells import (
     count_names,
     first_of,
     id_length,
-    instant,
+    short_instant,
     shorten_commit,
     shorten_ref,
 )
+from router.cli.fitting import Column
 from router.cli.story import print_story
 from router.cli.tables import OUTPUT_OPTION, print_json
 from router.cli.watch import Listing, Row
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 
     from router.remote.admin import AdminClient
 
-COLUMNS = ("received (UTC)", "id", "from", "ref", "commit", "known", "layers", "status")
+COLUMNS = (
+    Column("received (UTC)"),
+    Column("id"),
+    Column("from"),
+    Column("ref", wraps=True),
+    Column("commit", spare=1),
+    Column("known"),
+    Column("layers", wraps=True),
+    Column("status"),
+)
 
 
 @click.command()
@@ -62,8 +72,10 @@ def deliveries(
     )
     if watch:
         listing.watch(is_json=is_json)
-    else:
-        listing.show(is_json=is_json)
+    elif not listing.show(is_json=is_json):
+        click.echo(
+            "no delivery yet: the webhook, and its hook's URL, are the place to look", err=True
+        )
 
 
 def delivery_rows(found: Sequence[dict[str, Any]]) -> Sequence[Row]:
@@ -77,7 +89,7 @@ def _cells(delivery: dict[str, Any], length: int) -> tuple[str, ...]:
     moves = [(plan["ref"], plan["commit"]) for plan in plans]
     moves = moves or [(each["ref"], each["after"]) for each in delivery.get("updates", ())]
     return (
-        instant(delivery["receivedAt"]),
+        short_instant(delivery["receivedAt"]),
         delivery["id"][:length],
         delivery["hook"] or delivery["origin"],
         first_of([shorten_ref(ref) for ref, _ in moves]),

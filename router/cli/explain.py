@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from router.cli.admin import admin_options, complete_delivery, open_admin
 from router.cli.entries import CONFIG_OPTION, REPOSITORY_OPTION, load_routing, pick_entries
+from router.cli.fitting import Column
 from router.cli.tables import OUTPUT_OPTION, counted, print_json, print_table, printable
 from router.cli.verdicts import print_verdicts
 from router.core.match import Matcher
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from router.core.match import Matched
     from router.core.model import Match
     from router.core.routing import Repository, Routing
+
+MATCH_COLUMNS = (
+    Column("layer"),
+    Column("called"),
+    Column("why", wraps=True),
+    Column("path", wraps=True),
+    Column("pattern", wraps=True),
+)
 
 
 @click.command()
@@ -135,9 +144,7 @@ def _print(entry: Repository, matches: tuple[Match, ...]) -> None:
         )
         for match in matches
     ]
-    print_table(
-        ("layer", "called", "why", "path", "pattern"), rows, title=f"{entry.name} {entry.ref}"
-    )
+    print_table(MATCH_COLUMNS, rows, title=f"{entry.name} {entry.ref}")
 
 
 def _view(

@@ -10,6 +10,7 @@ from router.cli.admin import asks_service, complete_layer
 from router.cli.cells import last_call, numbers, stands
 from router.cli.deliveries import COLUMNS as DELIVERY_COLUMNS
 from router.cli.deliveries import delivery_rows
+from router.cli.fitting import Column
 from router.cli.story import print_receivers
 from router.cli.tables import OUTPUT_OPTION, print_facts, print_json, print_table
 from router.cli.watch import Listing, Row
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
     from router.remote.admin import AdminClient
 
-COLUMNS = ("layer", "repository", "receiver", "state", "notified/wanted", "last call (UTC)")
+COLUMNS = (
+    Column("layer"),
+    Column("repository", spare=2),
+    Column("receiver"),
+    Column("state"),
+    Column("notified"),
+    Column("last call (UTC)", spare=1),
+    Column("outcome", wraps=True),
+)
 
 
 @click.command()
@@ -65,7 +74,7 @@ def _rows(layer: dict[str, Any]) -> Sequence[Row]:
                 receiver["receiver"],
                 stands(receiver),
                 numbers(receiver),
-                last_call(receiver),
+                *last_call(receiver),
             ),
             value={"layer": layer["name"], "repository": layer["repository"], **receiver},
         )
@@ -85,5 +94,6 @@ def _print_layer(layer: dict[str, Any]) -> None:
     )
     click.echo()
     print_receivers(layer["receivers"], title="receivers")
+    click.echo()
     rows = [row.cells for row in delivery_rows(layer["deliveries"])]
     print_table(DELIVERY_COLUMNS, rows, title="the newest deliveries that affected it")

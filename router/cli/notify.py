@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.cli.admin import asks_service, complete_layer
+from router.cli.admin import asks_service, complete_layer, tell_held
 from router.cli.tables import OUTPUT_OPTION, print_json, printable
 
 if TYPE_CHECKING:
@@ -25,3 +25,4 @@ def notify(client: AdminClient, layer: str, output: str) -> None:
         return
     receivers = ", ".join(notified["receivers"])
     click.echo(printable(f"delivery {notified['delivery']}: {receivers} once more"))
+    tell_held(client, str(notified["delivery"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.cli.admin import asks_service, complete_delivery
+from router.cli.admin import asks_service, complete_delivery, tell_held
 from router.cli.tables import OUTPUT_OPTION, print_json, printable
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def replay(client: AdminClient, delivery: str, output: str) -> None:
     elif replayed["layers"]:
         told = f"delivery {replayed['delivery']}: {', '.join(replayed['layers'])} once more"
         click.echo(printable(told))
+        tell_held(client, str(replayed["delivery"]))
     if replayed["gone"]:
         told = printable(", ".join(replayed["gone"]))
         click.echo(f"not in the routing file any more: {told}", err=True)

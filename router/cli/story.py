@@ -11,10 +11,11 @@ from router.cli.cells import (
     call,
     instant,
     last_call,
+    moved,
     numbers,
-    shorten_commit,
     stands,
 )
+from router.cli.fitting import Column
 from router.cli.tables import counted, print_facts, print_table
 
 if TYPE_CHECKING:
@@ -27,18 +28,57 @@ _ORIGINS = {
     "notify": "an operator's request",
 }
 
+_UPDATE_COLUMNS = (
+    Column("ref", wraps=True),
+    Column("commits", wraps=True),
+    Column("forced", spare=2),
+    Column("entry"),
+    Column("paths told", spare=1),
+    Column("status"),
+    Column("why", wraps=True),
+)
+
+_MATCH_COLUMNS = (
+    Column("layer"),
+    Column("affected"),
+    Column("why", wraps=True),
+    Column("path", wraps=True),
+    Column("pattern", wraps=True),
+)
+
+_CALL_COLUMNS = (
+    Column("receiver"),
+    Column("called (UTC)"),
+    Column("outcome", wraps=True),
+    Column("detail", wraps=True),
+)
+
+_RECEIVER_COLUMNS = (
+    Column("receiver"),
+    Column("state"),
+    Column("notified"),
+    Column("failures", spare=2),
+    Column("due (UTC)"),
+    Column("last call (UTC)", spare=3),
+    Column("outcome", wraps=True),
+    Column("detail", wraps=True, spare=1),
+)
+
 
 def print_story(story: dict[str, Any]) -> None:
     """Print what came, what was decided, what was called, and where the receivers stand now."""
     print_facts(_facts(story))
-    click.echo()
     if story["updates"]:
+        click.echo()
         _print_updates(story)
     for plan in story["plans"]:
+        click.echo()
         _print_plan(plan)
     if story["attempts"]:
+        click.echo()
         _print_calls(story)
     if story.get("receivers"):
+        click.echo()
         print_receivers(story["receivers"], title="its receivers now")
 
 
@@ -46,6 +86,8 @@ def _facts(story: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "delivery", story["id"]
     yield "received", f"{instant(story['receivedAt'])} UTC"
     yield "from", _came_from(story)
+    if story["origin"] == "webhook":
+        yield "signature", "ok (or its token or login): the hook keeps only what it verified"
     yield "provider's id", story["providerDeliveryId"] or ""
     yield "body", f"sha256:{story['bodyDigest']}" if story["bodyDigest"] else ""
     yield "replay of", story["replayOf"] or ""
@@ -54,9 +96,8 @@ def _facts(story: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _came_from(story: dict[str, Any]) -> str:
-    """A delivery is stored only after its hook has verified it."""
     if story["origin"] == "webhook":
-        return f"hook {story['hook']}, which verified its signature or credentials"
+        return f"hook {story['hook']}"
     return _ORIGINS.get(str(story["origin"]), str(story["origin"]))
 
 
@@ -64,7 +105,7 @@ def _print_updates(story: dict[str, Any]) -> None:
     rows = [
         (
             update["ref"],
-            f"{shorten_commit(update['before'])} → {shorten_commit(update['after'])}",
+            moved(update["before"], update["after"]),
             {True: "yes", False: "no", None: "not told"}[update["forced"]],
             update["repository"] or NOTHING,
             f"{len(update['paths'])}{' and more' if update['truncated'] else ''}",
@@ -73,11 +114,7 @@ def _print_updates(story: dict[str, Any]) -> None:
         )
         for update in story["updates"]
     ]
-    print_table(
-        ("ref", "commits", "forced", "entry", "paths told", "status", "why"),
-        rows,
-        title="what the push told",
-    )
+    print_table(_UPDATE_COLUMNS, rows, title="what the push told")
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
@@ -88,7 +125,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
             ("plan", named),
             ("sequence", str(plan["sequence"] or "")),
             ("commit", plan["commit"] or ""),
-            ("compared with", plan["before"] or ""),
+            ("cursor then", _cursor(plan)),
             ("known", f"{plan['knowledge']}: {plan['reason']}"),
             ("unmapped", f"{counted(unmapped, 'path')} of no layer" if unmapped else ""),
         )
@@ -97,7 +134,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
         (
             match["layer"],
             "yes" if match["affected"] else "no",
-            match["reason"],
+            _why(match, plan),
             match["path"] or "",
             match["pattern"] or "",
         )
@@ -105,7 +142,20 @@ def _print_plan(plan: dict[str, Any]) -> None:
     ]
     rest = _why_unmatched(plan)
     rows += [(name, "no", rest, "", "") for name in plan.get("unmatched", ())]
-    print_table(("layer", "affected", "why", "path", "pattern"), rows)
+    click.echo()
+    print_table(_MATCH_COLUMNS, rows)
+
+
+def _cursor(plan: dict[str, Any]) -> str:
+    """The commit that was compared with; a plan that no ref asked for has none."""
+    return (plan["before"] or "none") if plan["ref"] else ""
+
+
+def _why(match: dict[str, Any], plan: dict[str, Any]) -> str:
+    """A reason that the plan has already told, as that of every layer, is not told again."""
+    if plan["knowledge"] == "unknown" and str(match["reason"]).endswith(str(plan["reason"])):
+        return "not known what changed, see above"
+    return str(match["reason"])
 
 
 def _why_unmatched(plan: dict[str, Any]) -> str:
@@ -114,6 +164,8 @@ def _why_unmatched(plan: dict[str, Any]) -> str:
         return "it was not asked for"
     if plan["knowledge"] == "unknown":
         return "it was not in the routing file then"
+    if plan["pathCount"] == 1:
+        return "it does not own the changed path"
     return f"it owns none of the {counted(plan['pathCount'], 'changed path')}"
 
 
@@ -122,9 +174,7 @@ def _print_calls(story: dict[str, Any]) -> None:
         (each["receiver"], instant(each["startedAt"]), call(each), each["detail"])
         for each in story["attempts"]
     ]
-    print_table(
-        ("receiver", "called (UTC)", "outcome", "detail"), rows, title="calls that served it"
-    )
+    print_table(_CALL_COLUMNS, rows, title="calls that served it")
 
 
 def print_receivers(receivers: list[dict[str, Any]], *, title: str) -> None:
@@ -134,14 +184,11 @@ def print_receivers(receivers: list[dict[str, Any]], *, title: str) -> None:
             receiver["receiver"],
             stands(receiver),
             numbers(receiver),
-            str(receiver["failures"]),
-            instant(receiver.get("dueAt")),
-            last_call(receiver),
+            str(receiver["failures"] or ""),
+            instant(receiver["dueAt"]) if receiver.get("dueAt") else "",
+            *last_call(receiver),
             (receiver.get("lastAttempt") or {}).get("detail", ""),
         )
         for receiver in receivers
     ]
-    columns = (
-        "receiver", "state", "notified/wanted", "failures", "due (UTC)", "last call (UTC)", "detail"
-    )  # fmt: skip
-    print_table(columns, rows, title=title)
+    print_table(_RECEIVER_COLUMNS, rows, title=title)

@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.cli.cells import NOTHING, shorten_commit
+from router.cli.cells import NOTHING, moved
+from router.cli.fitting import Column
 from router.cli.tables import print_json, print_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+COLUMNS = (
+    Column("layer"),
+    Column("now"),
+    Column("then"),
+    Column("why now", wraps=True),
+    Column("path", wraps=True),
+    Column("pattern", wraps=True),
+)
 
 
 def print_verdicts(answer: dict[str, Any], *, is_json: bool) -> None:
@@ -30,10 +40,9 @@ def print_verdicts(answer: dict[str, Any], *, is_json: bool) -> None:
 
 
 def _print_explanation(explanation: dict[str, Any]) -> None:
-    commits = [shorten_commit(explanation[key]) for key in ("before", "after")]
     heading = [explanation["repository"], explanation["ref"]]
-    if any(commit != NOTHING for commit in commits):
-        heading.append(" → ".join(commits))
+    if explanation["before"] or explanation["after"]:
+        heading.append(moved(explanation["before"], explanation["after"]))
     rows = [
         (
             layer["layer"],
@@ -47,7 +56,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
     ]
     title = " ".join(filter(None, heading))
     if rows:
-        print_table(("layer", "now", "then", "why now", "path", "pattern"), rows, title=title)
+        print_table(COLUMNS, rows, title=title)
     else:
         click.echo(printable(title))
     click.echo(printable(explanation["reason"]))

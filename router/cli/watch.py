@@ -12,16 +12,17 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from router.cli.tables import build_table, print_json, print_table, printable
+from router.cli.fitting import GAP
+from router.cli.tables import build_table, print_json, print_table, printable, terminal_columns
 from router.remote.admin import SEARCHED_DELIVERIES, AdminUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
+    from router.cli.fitting import Column
+
 WATCH_INTERVAL_SECONDS = 1.0
 """Between two looks at the service."""
-
-GAP = "  "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +39,21 @@ class Row:
 class Listing:
     """A list that can be read again and again."""
 
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     read: Callable[[int], Sequence[Row]]
     """The newest so many rows; all of them where a list has no end."""
     limit: int
     is_newest_first: bool
 
-    def show(self, *, is_json: bool) -> None:
-        """Print it once; as JSON only the values."""
+    def show(self, *, is_json: bool) -> int:
+        """Print it once, as JSON only the values; returns how many rows there are."""
         rows = self.read(self.limit)
         if is_json:
             values = {row.key: row.value for row in rows}
             print_json(list(values.values()))
         else:
             print_table(self.columns, [row.cells for row in rows])
+        return len(rows)
 
     def watch(self, *, is_json: bool) -> None:
         """Show it until Ctrl-C. While the service is away, what was there stays.
@@ -71,7 +73,8 @@ class Listing:
         with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
             while True:
                 cells = [row.cells for row in rows]
-                live.update(build_table(self.columns, cells, caption=trouble), refresh=True)
+                table = build_table(self.columns, cells, room=terminal_columns(), caption=trouble)
+                live.update(table, refresh=True)
                 time.sleep(WATCH_INTERVAL_SECONDS)
                 try:
                     rows, trouble = self.read(self.limit), ""
@@ -110,9 +113,9 @@ class Listing:
 class _LinePrinter:
     """Prints rows one by one; columns grow with what they hold."""
 
-    def __init__(self, columns: tuple[str, ...], *, is_json: bool) -> None:
-        self._columns = columns
-        self._widths = [len(column) for column in columns]
+    def __init__(self, columns: Sequence[Column], *, is_json: bool) -> None:
+        self._headings = [column.heading for column in columns]
+        self._widths = [len(heading) for heading in self._headings]
         self._is_json = is_json
         self._has_heading = is_json
 
@@ -124,10 +127,10 @@ class _LinePrinter:
         pairs = zip(self._widths, cells, strict=True)
         self._widths = [max(width, len(cell)) for width, cell in pairs]
         if not self._has_heading:
-            self._line(self._columns)
+            self._line(self._headings)
             self._has_heading = True
         self._line(cells)
 
     def _line(self, cells: Sequence[str]) -> None:
         padded = [f"{cell:<{width}}" for cell, width in zip(cells, self._widths, strict=True)]
-        click.echo(GAP.join(padded).rstrip())
+        click.echo((" " * GAP).join(padded).rstrip())

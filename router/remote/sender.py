@@ -63,5 +63,9 @@ def _describe(response: httpx.Response) -> str:
 
 
 def _update(update: dict[str, Any]) -> str:
+    """A status without a reason is that of git mode, where the Git host is asked afterwards."""
+    reason = f" ({update['reason']})" if update["reason"] else ""
+    if update["status"] != "routed":
+        return f"{update['status']}{reason}"
     names = ", ".join(layer["name"] for layer in update["layers"]) or "no layer"
-    return f"{update['status']} to {names} ({update['reason']})"
+    return f"routed to {names}{reason}"

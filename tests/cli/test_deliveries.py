@@ -38,7 +38,7 @@ def test_deliveries_are_listed_newest_first(live: Live) -> None:
     live.push(3, paths=["docs/x"])
     live.push(4, ref="refs/heads/none")
     live.run("notify", "app2")
-    rows = lines(live.run("deliveries"))[3:-1]
+    rows = lines(live.run("deliveries"))[2:]
     assert [row[1:] for row in rows] == [
         ["id-000005", "notify", "-", "-", "requested", "app2", "routed"],
         ["id-000004", "github", "none", commit(5)[:12], "-", "-", "ignored"],
@@ -49,7 +49,7 @@ def test_deliveries_are_listed_newest_first(live: Live) -> None:
             "bootstrap, controllers, databases +4", "routed",
         ],
     ]  # fmt: skip
-    assert rows[0][0] == "2026-01-01 00:00:00"
+    assert rows[0][0] == "01-01 00:00:00"
 
 
 def test_more_deliveries_than_a_page_has_are_fetched(live: Live) -> None:
@@ -72,20 +72,20 @@ def test_a_delivery_is_told_with_everything_that_led_to_it_and_followed(live: Li
     rows = lines(printed)
     for row in (
         ["delivery", delivery],
-        ["from", "hook github, which verified its signature or credentials"],
+        ["from", "hook github"],
+        ["signature", "ok (or its token or login): the hook keeps only what it verified"],
         ["provider's id", "guid-2"],
         ["plan", "fleet refs/heads/main"],
         ["sequence", "2"],
         ["commit", commit(3)],
-        ["compared with", commit(2)],
+        ["cursor then", commit(2)],
         ["unmapped", "1 path of no layer"],
         ["app1", "yes", "a changed path matches", "apps/app1/a.yaml", "apps/app1/"],
         ["app2", "no", "it owns none of the 3 changed paths"],
-        ["prod/flux-system/app1", "2026-01-01 00:00:00", "rejected 500, 12.5 ms",
+        ["prod/flux-system/app1", "2026-01-01 00:00:00", "rejected 500, 12 ms",
          "Flux answered 500"],
-        ["prod/flux-system/app1", "2026-01-01 00:01:00", "notified 200, 12.5 ms"],
-        ["prod/flux-system/app1", "idle", "2/2", "0", "-",
-         "2026-01-01 00:01:00 notified 200, 12.5 ms"],
+        ["prod/flux-system/app1", "2026-01-01 00:01:00", "notified 200, 12 ms"],
+        ["prod/flux-system/app1", "idle", "2/2", "2026-01-01 00:01:00", "notified 200"],
     ):  # fmt: skip
         assert row in rows
     assert any(
@@ -109,7 +109,7 @@ def test_what_no_hook_told_has_no_signature(
     live.run(*request_words)
     rows = lines(live.run("deliveries", "id-000002"))
     assert ["from", origin] in rows
-    assert not any("verified" in " ".join(row) for row in rows)
+    assert not any(row[0] == "signature" for row in rows)
 
 
 def test_a_layer_that_was_not_asked_for_is_told_so(live: Live) -> None:
@@ -144,18 +144,18 @@ def test_an_id_may_be_the_beginning_of_one(live: Live) -> None:
 def test_layers_are_listed_with_their_receivers(live: Live) -> None:
     live.push(1)
     live.call_due("rejected", 503)
-    rows = lines(live.run("layers"))[3:-1]
+    rows = lines(live.run("layers"))[2:]
     assert len(rows) == 7
     assert rows[0] == [
         "bootstrap", "fleet", "prod/flux-system/bootstrap", "retrying", "0/1",
-        "2026-01-01 00:00:00 rejected 503, 12.5 ms",
+        "2026-01-01 00:00:00", "rejected 503",
     ]  # fmt: skip
     assert len(as_json(live.run("layers", "-o", "json"))) == 7
 
 
 def test_a_suspended_layer_is_told_so(live: Live) -> None:
     live.use(make_routing(suspended_clusters=["prod"], generation=1))
-    assert lines(live.run("layers"))[3][3] == "idle (suspended)"
+    assert lines(live.run("layers"))[2][3] == "idle (suspended)"
 
 
 def test_a_layer_is_told_with_its_patterns_and_deliveries(live: Live) -> None:
