@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,7 +17,7 @@ from router.config.load import check_file
 from router.remote.git.checkout import list_paths, resolve_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from router.cli.survey import Level, Survey
     from router.config.load import Checked
@@ -41,7 +42,7 @@ class _Result:
     def findings(self) -> Iterator[Finding]:
         for problem in self.checked.problems:
             yield Finding(level="error", problem=problem)
-        for warning in self.checked.warnings:
+        for warning in _one_a_place(self.checked.warnings):
             yield Finding(level="warning", problem=warning)
         for survey in self.surveys or ():
             yield from survey.findings()
@@ -114,6 +115,14 @@ def _print(result: _Result, *, is_github: bool) -> None:
         click.echo(
             f"{result.file}: {survey.entry.name}: {told} at {survey.tree.commit[:12]}", err=True
         )
+
+
+def _one_a_place(warnings: Iterable[Problem]) -> Iterator[Problem]:
+    """The first warning at each place: one key may name the secrets of a thousand receivers."""
+    for _, group in groupby(warnings, key=lambda each: (each.file, each.line, each.column)):
+        first, *others = group
+        more = f", and {len(others)} more like it here" if others else ""
+        yield replace(first, message=f"{first.message}{more}")
 
 
 def _line(finding: Finding) -> str:

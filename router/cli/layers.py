@@ -11,7 +11,7 @@ from router.cli.cells import last_call, numbers, stands
 from router.cli.deliveries import COLUMNS as DELIVERY_COLUMNS
 from router.cli.deliveries import delivery_rows
 from router.cli.fitting import Column
-from router.cli.story import print_receivers
+from router.cli.story import print_details, print_receivers
 from router.cli.tables import OUTPUT_OPTION, print_facts, print_json, print_table
 from router.cli.watch import Listing, Row
 
@@ -94,6 +94,7 @@ def _print_layer(layer: dict[str, Any]) -> None:
     )
     click.echo()
     print_receivers(layer["receivers"], title="receivers")
+    print_details(each["lastAttempt"] for each in layer["receivers"] if each["lastAttempt"])
     click.echo()
     rows = [row.cells for row in delivery_rows(layer["deliveries"])]
     print_table(DELIVERY_COLUMNS, rows, title="the newest deliveries that affected it")

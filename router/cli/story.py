@@ -13,13 +13,14 @@ from router.cli.cells import (
     last_call,
     moved,
     numbers,
+    outcome,
     stands,
 )
 from router.cli.fitting import Column
 from router.cli.tables import counted, print_facts, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _ORIGINS = {
     "sweep": "a sweep, which found that the Git host had moved",
@@ -48,9 +49,10 @@ _MATCH_COLUMNS = (
 
 _CALL_COLUMNS = (
     Column("receiver"),
+    Column("calls"),
     Column("called (UTC)"),
-    Column("outcome", wraps=True),
-    Column("detail", wraps=True),
+    Column("until (UTC)", spare=1),
+    Column("outcome"),
 )
 
 _RECEIVER_COLUMNS = (
@@ -59,9 +61,8 @@ _RECEIVER_COLUMNS = (
     Column("notified"),
     Column("failures", spare=2),
     Column("due (UTC)"),
-    Column("last call (UTC)", spare=3),
+    Column("last call (UTC)", spare=1),
     Column("outcome", wraps=True),
-    Column("detail", wraps=True, spare=1),
 )
 
 
@@ -170,11 +171,31 @@ def _why_unmatched(plan: dict[str, Any]) -> str:
 
 
 def _print_calls(story: dict[str, Any]) -> None:
+    """A receiver's calls with one outcome are one row: there may be hundreds."""
+    alike: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in story["attempts"]:
+        alike.setdefault((each["receiver"], outcome(each)), []).append(each)
     rows = [
-        (each["receiver"], instant(each["startedAt"]), call(each), each["detail"])
-        for each in story["attempts"]
+        (
+            receiver,
+            str(len(calls)),
+            instant(calls[0]["startedAt"]),
+            instant(calls[-1]["startedAt"]) if len(calls) > 1 else "",
+            call(calls[-1]),
+        )
+        for (receiver, _), calls in alike.items()
     ]
     print_table(_CALL_COLUMNS, rows, title="calls that served it")
+    print_details(story["attempts"])
+
+
+def print_details(attempts: Iterable[dict[str, Any]]) -> None:
+    """Print what is to be said of failed calls, each thing once."""
+    told = dict.fromkeys((outcome(each), str(each["detail"])) for each in attempts)
+    details = [(name, detail) for name, detail in told if detail]
+    if details:
+        click.echo()
+        print_facts(details)
 
 
 def print_receivers(receivers: list[dict[str, Any]], *, title: str) -> None:
@@ -187,7 +208,6 @@ def print_receivers(receivers: list[dict[str, Any]], *, title: str) -> None:
             str(receiver["failures"] or ""),
             instant(receiver["dueAt"]) if receiver.get("dueAt") else "",
             *last_call(receiver),
-            (receiver.get("lastAttempt") or {}).get("detail", ""),
         )
         for receiver in receivers
     ]

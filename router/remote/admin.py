@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -41,6 +42,10 @@ _NO_ENDPOINT: Final = "no such resource or method"
 
 class AdminRefused(OperatorError):
     """The service answered, and the answer is no; or it is not the service that was meant."""
+
+
+class AdminUnknown(AdminRefused):
+    """The service knows no such delivery or layer."""
 
 
 class AdminUnavailable(Unavailable):
@@ -93,22 +98,24 @@ class AdminClient:
         """One delivery's whole story."""
         return self._ask("GET", f"/deliveries/{_segment(delivery_id)}", holds="plans")
 
-    def find_id(self, prefix: str) -> str:
-        """The id that begins with *prefix*, of one of the newest SEARCHED_DELIVERIES."""
-        if len(prefix) >= WHOLE_ID:
-            return prefix
+    def find_id(self, given: str) -> str:
+        """The id that is *given*; or that of one of the newest SEARCHED_DELIVERIES.
+
+        Of these, the beginning of the id is enough, or of the one that the provider gave.
+        """
+        if len(given) >= WHOLE_ID:
+            with suppress(AdminUnknown):
+                return str(self.delivery(given)["id"])
         rows = self.deliveries(SEARCHED_DELIVERIES)
-        found = [str(row["id"]) for row in rows if str(row["id"]).startswith(prefix)]
-        if prefix in found:
-            return prefix
+        found = [str(row["id"]) for row in rows if _is_meant(row, given)]
+        if given in found:
+            return given
         if not found:
-            raise AdminRefused(
-                f"no delivery {prefix} among the newest {SEARCHED_DELIVERIES};"
-                " an older one needs its whole id"
-            )
+            hint = "" if len(given) >= WHOLE_ID else "; an older one needs its whole id"
+            raise AdminUnknown(f"no delivery {given} among the newest {SEARCHED_DELIVERIES}{hint}")
         if len(found) > 1:
             told = " and ".join(found[:2])
-            raise AdminRefused(f"{len(found)} deliveries begin with {prefix}, such as {told}")
+            raise AdminRefused(f"{len(found)} deliveries begin with {given}, such as {told}")
         return found[0]
 
     def layers(self) -> list[Json]:
@@ -171,7 +178,7 @@ class AdminClient:
         if status in {401, 403}:
             return AdminRefused(f"{self._url} refused ({told}); {self._about_token()}")
         if status == 404 and detail and detail != _NO_ENDPOINT:
-            return AdminRefused(detail)
+            return AdminUnknown(detail)
         if status in {404, 405}:
             return AdminRefused(
                 f"{self._url} has no {asked} of the admin API: it is a service older than this"
@@ -242,6 +249,11 @@ def _rows(value: Any) -> list[Json]:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise AdminRefused("the answer is not one of the admin API")
     return value
+
+
+def _is_meant(row: Json, given: str) -> bool:
+    ids = (row["id"], row.get("providerDeliveryId"))
+    return any(str(each).startswith(given) for each in ids if each)
 
 
 def _kind(response: httpx.Response) -> str:

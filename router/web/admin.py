@@ -108,7 +108,7 @@ class AdminApi:
         """One layer, with the newest deliveries that affected it."""
         routing, name = self._in_force.current, request.path_params["name"]
         if name not in routing.layers:
-            raise NotFound("no such layer in the routing file")
+            raise NotFound(f"no layer {name!r} in the routing file")
         recent = await self._store.layer_deliveries(name, limit=20)
         return JsonAnswer(
             {

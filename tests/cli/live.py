@@ -57,10 +57,10 @@ class Live:
         """Run *work* where the service runs."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=30)
 
-    def push(self, number: int = 1, **payload: Any) -> str:
+    def push(self, number: int = 1, *, guid: str = "", **payload: Any) -> str:
         """Deliver a push; returns its id."""
         body = github_push(before=commit(number), after=commit(number + 1), **payload)
-        headers, content = github_request(body, delivery=f"guid-{number}")
+        headers, content = github_request(body, delivery=guid or f"guid-{number}")
         hook = self.parts.in_force.current.hooks["github"]
         accepting = Acceptor(self.parts).accept(hook, headers, content)
         return str(self.do(accepting).delivery.id)

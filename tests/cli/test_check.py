@@ -188,3 +188,11 @@ def test_a_checkout_that_cannot_be_read_is_an_error(fleet: Fleet, tmp_path: Path
     (tmp_path / "empty").mkdir()
     result = run("check", str(fleet.config), "--repo", str(tmp_path / "empty"))
     assert isinstance(result.exception, SettingsInvalid)
+
+
+def test_secrets_that_one_key_names_are_one_warning(fleet: Fleet) -> None:
+    fleet.change("token: {env: TOKEN}", 'token: {file: "tokens/{layer}"}')
+    (told,) = [row for row in run("check", str(fleet.config)).stdout.splitlines() if ":3:" in row]
+    assert told.endswith("tokens/infra does not exist, and 2 more like it here")
+    (view,) = as_json(run("check", str(fleet.config), "-o", "json"))
+    assert len([each for each in view["warnings"] if each["line"] == 3]) == 3

@@ -38,8 +38,9 @@ def broken(tmp_path: Path) -> Path:
     return file
 
 
-def test_version_is_the_package_s() -> None:
-    done = run("version")
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_version_is_the_package_s(word: str) -> None:
+    done = run(word)
     assert (done.returncode, done.stdout) == (0, f"flux-router {__version__}\n")
 
 

@@ -65,8 +65,9 @@ def test_a_delivery_is_told_with_everything_that_led_to_it_and_followed(live: Li
     live.push(1)
     live.call_due()
     delivery = live.push(2, paths=["apps/app1/a.yaml", "controllers/x.md", "docs/x"])
-    live.call_due("rejected", 500, "Flux answered 500")
-    live.parts.clock.advance(60)  # type: ignore[attr-defined]
+    for _ in range(2):
+        live.call_due("rejected", 500, "Flux answered 500")
+        live.parts.clock.advance(60)  # type: ignore[attr-defined]
     live.call_due()
     printed = live.run("deliveries", delivery)
     rows = lines(printed)
@@ -82,10 +83,11 @@ def test_a_delivery_is_told_with_everything_that_led_to_it_and_followed(live: Li
         ["unmapped", "1 path of no layer"],
         ["app1", "yes", "a changed path matches", "apps/app1/a.yaml", "apps/app1/"],
         ["app2", "no", "it owns none of the 3 changed paths"],
-        ["prod/flux-system/app1", "2026-01-01 00:00:00", "rejected 500, 12 ms",
-         "Flux answered 500"],
-        ["prod/flux-system/app1", "2026-01-01 00:01:00", "notified 200, 12 ms"],
-        ["prod/flux-system/app1", "idle", "2/2", "2026-01-01 00:01:00", "notified 200"],
+        ["prod/flux-system/app1", "2", "2026-01-01 00:00:00", "2026-01-01 00:01:00",
+         "rejected 500, 12 ms"],
+        ["prod/flux-system/app1", "1", "2026-01-01 00:02:00", "notified 200, 12 ms"],
+        ["rejected 500", "Flux answered 500"],
+        ["prod/flux-system/app1", "idle", "2/2", "2026-01-01 00:02:00", "notified 200"],
     ):  # fmt: skip
         assert row in rows
     assert any(
@@ -138,7 +140,15 @@ def test_an_id_may_be_the_beginning_of_one(live: Live) -> None:
     )
     assert "no delivery nope among the newest" in refusal(live.run("deliveries", "nope"))
     whole = "01a205b4-ad36-7d22-b784-d534270f0be4"
-    assert refusal(live.run("replay", whole)) == "no such delivery"
+    assert refusal(live.run("replay", whole)) == f"no delivery {whole} among the newest 1000"
+
+
+def test_an_id_may_be_that_of_the_provider(live: Live) -> None:
+    ids = {number: live.push(number) for number in (1, 2)}
+    assert ["delivery", ids[2]] in lines(live.run("deliveries", "guid-2"))
+    guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    delivery = live.push(3, guid=guid)
+    assert ["delivery", delivery] in lines(live.run("deliveries", guid))
 
 
 def test_layers_are_listed_with_their_receivers(live: Live) -> None:
@@ -168,7 +178,7 @@ def test_a_layer_is_told_with_its_patterns_and_deliveries(live: Live) -> None:
     assert [row[1] for row in rows if row[-1] == "routed"] == [newest, "id-000001"]
     (receiver,) = [row for row in rows if row[0] == "prod/flux-system/controllers"]
     assert receiver[1:5] == ["retrying", "0/2", "1", "2026-01-01 00:01:00"]
-    assert receiver[-1] == "no such receiver"
+    assert ["rejected 404", "no such receiver"] in rows
     assert as_json(live.run("layers", "controllers", "-o", "json"))["name"] == "controllers"
 
 
@@ -282,3 +292,30 @@ def test_control_characters_of_a_push_are_escaped(live: Live) -> None:
         printed = live.run(*words).stdout
         assert r"apps/app1/\x1b[31mred\r\n" in printed
         assert "\x1b" not in printed
+
+
+def test_what_a_suspension_holds_is_told(live: Live) -> None:
+    first = live.push(1)
+    live.use(make_routing(suspended_clusters=["prod"], generation=1))
+    for done in (live.run("notify", "app1"), live.run("replay", first)):
+        assert done.exit_code == 0
+        assert "held until the suspension of layer or cluster ends: prod/" in done.stderr
+
+
+def test_a_service_that_was_told_of_nothing_says_where_to_look(live: Live) -> None:
+    assert "no delivery yet" in live.run("deliveries").stderr
+    assert as_json(live.run("deliveries", "-o", "json")) == []
+
+
+def test_a_reason_that_all_layers_share_is_told_once(live: Live) -> None:
+    printed = live.run("deliveries", live.push(1))
+    assert ["app1", "yes", "not known what changed, see above"] in lines(printed)
+    (known,) = [row[1] for row in lines(printed) if row[0] == "known"]
+    assert known.startswith("unknown: ")
+    assert printed.stdout.count(known.removeprefix("unknown: ")) == 1
+
+
+def test_the_only_path_of_a_push_is_not_counted(live: Live) -> None:
+    live.push(1)
+    rows = lines(live.run("deliveries", live.push(2, paths=["apps/app1/x"])))
+    assert ["app2", "no", "it does not own the changed path"] in rows
