@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.core.match import Matched
-    from router.core.model import Match
     from router.core.routing import Repository, Routing
 
 MATCH_COLUMNS = (
@@ -90,9 +89,10 @@ def explain(
         about = {**compared, "pathCount": len(changed)}
         print_json([_view(routing, entry, matcher, about) for entry, matcher in verdicts])
         return
-    for entry, matcher in verdicts:
-        _print(entry, matcher.explain())
-        click.echo(describe_paths(len(changed), matcher.result()))
+    for number, (entry, matcher) in enumerate(verdicts):
+        if number:
+            click.echo()
+        _print(entry, matcher, len(changed))
 
 
 def _check_usage(context: click.Context) -> None:
@@ -133,7 +133,7 @@ def _match(entry: Repository, changed: Sequence[str]) -> Matcher:
     return matcher
 
 
-def _print(entry: Repository, matches: tuple[Match, ...]) -> None:
+def _print(entry: Repository, matcher: Matcher, path_count: int) -> None:
     rows = [
         (
             match.layer,
@@ -142,9 +142,11 @@ def _print(entry: Repository, matches: tuple[Match, ...]) -> None:
             match.path or "",
             match.pattern or "",
         )
-        for match in matches
+        for match in matcher.explain()
     ]
     print_table(MATCH_COLUMNS, rows, title=f"{entry.name} {entry.ref}")
+    click.echo()
+    click.echo(describe_paths(path_count, matcher.result()))
 
 
 def _view(

@@ -165,6 +165,8 @@ def _why_unmatched(plan: dict[str, Any]) -> str:
         return "it was not asked for"
     if plan["knowledge"] == "unknown":
         return "it was not in the routing file then"
+    if plan["pathCount"] == 0:
+        return "no path changed"
     if plan["pathCount"] == 1:
         return "it does not own the changed path"
     return f"it owns none of the {counted(plan['pathCount'], 'changed path')}"

@@ -57,6 +57,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
     title = " ".join(filter(None, heading))
     if rows:
         print_table(COLUMNS, rows, title=title)
+        click.echo()
     else:
         click.echo(printable(title))
     click.echo(printable(explanation["reason"]))

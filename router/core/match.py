@@ -241,8 +241,8 @@ def _no_match(path_count: int) -> str:
     if path_count == 0:
         return "no path changed"
     if path_count == 1:
-        return "the changed path does not match its patterns"
-    return f"none of the {path_count} changed paths matches its patterns"
+        return "it does not own the changed path"
+    return f"it owns none of the {path_count} changed paths"
 
 
 def _shown(path: str) -> str:

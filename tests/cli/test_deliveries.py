@@ -234,7 +234,7 @@ def test_explain_tells_where_the_file_of_now_differs(live: Live) -> None:
     told = live.run("explain", "--delivery", delivery).stdout
     assert "under generation 2 of the routing file" in told
     assert "differs: docs would be called now, and was not: it had no match" in told
-    assert "differs: app1 was called, and would not be now: none of the 2 changed paths" in told
+    assert "differs: app1 was called, and would not be now: it owns none of the 2" in told
     assert "the same" not in told
     live.use(make_routing(make_repository({"app2": ["a/"]}), generation=2))
     told = live.run("explain", "--delivery", delivery).stdout

@@ -16,7 +16,7 @@ def test_two_commits_are_compared_and_every_layer_says_why(fleet: Fleet) -> None
     layers = {layer["name"]: layer for layer in entry["layers"]}
     assert [name for name, layer in layers.items() if layer["affected"]] == ["app1"]
     assert (layers["app1"]["path"], layers["app1"]["pattern"]) == ("apps/app1/x", "apps/app1/")
-    assert layers["infra"]["reason"] == "none of the 2 changed paths matches its patterns"
+    assert layers["infra"]["reason"] == "it owns none of the 2 changed paths"
     assert (entry["pathCount"], entry["unmappedCount"], entry["unmapped"]) == (2, 1, ["docs/a"])
     head = fleet.repo.git("rev-parse", "HEAD", "HEAD~1").split()
     assert [entry["after"], entry["before"]] == head

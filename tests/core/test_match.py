@@ -149,8 +149,8 @@ def test_a_reason_can_be_printed_whatever_bytes_the_path_has() -> None:
     ("paths", "reason"),
     [
         ((), "no path changed"),
-        (("x",), "the changed path does not match its patterns"),
-        (("x", "y"), "none of the 2 changed paths matches its patterns"),
+        (("x",), "it does not own the changed path"),
+        (("x", "y"), "it owns none of the 2 changed paths"),
     ],
 )
 def test_explain_says_of_every_layer_why_it_is_not_affected(
