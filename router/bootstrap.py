@@ -257,7 +257,10 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.listen(LISTEN_BACKLOG)
     except OSError as error:
         listener.close()
-        raise SettingsInvalid(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise SettingsInvalid(
+            f"cannot listen on {host}:{port}: {error.strerror} (ROUTER_PUBLIC_BIND,"
+            " ROUTER_ADMIN_BIND)"
+        ) from None
     return listener
 
 

@@ -101,7 +101,9 @@ def _duration(milliseconds: float) -> str:
 def last_call(receiver: dict[str, Any]) -> tuple[str, str]:
     """When a receiver was called last, and what became of it."""
     attempt = receiver.get("lastAttempt")
-    return (instant(attempt["startedAt"]), outcome(attempt)) if attempt else (NOTHING, NOTHING)
+    if attempt is None:
+        return NOTHING, NOTHING
+    return short_instant(attempt["startedAt"]), outcome(attempt)
 
 
 def stands(receiver: dict[str, Any]) -> str:

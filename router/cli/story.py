@@ -14,6 +14,7 @@ from router.cli.cells import (
     moved,
     numbers,
     outcome,
+    short_instant,
     stands,
 )
 from router.cli.fitting import Column
@@ -59,9 +60,9 @@ _RECEIVER_COLUMNS = (
     Column("receiver"),
     Column("state"),
     Column("notified"),
-    Column("failures", spare=2),
+    Column("failures", spare=1),
     Column("due (UTC)"),
-    Column("last call (UTC)", spare=1),
+    Column("last call (UTC)", spare=2),
     Column("outcome", wraps=True),
 )
 
@@ -111,7 +112,7 @@ def _print_updates(story: dict[str, Any]) -> None:
             update["repository"] or NOTHING,
             f"{len(update['paths'])}{' and more' if update['truncated'] else ''}",
             update["status"],
-            update["reason"],
+            "" if update["reason"] == story["reason"] else update["reason"],
         )
         for update in story["updates"]
     ]
@@ -208,7 +209,7 @@ def print_receivers(receivers: list[dict[str, Any]], *, title: str) -> None:
             stands(receiver),
             numbers(receiver),
             str(receiver["failures"] or ""),
-            instant(receiver["dueAt"]) if receiver.get("dueAt") else "",
+            short_instant(receiver["dueAt"]) if receiver["dueAt"] else "",
             *last_call(receiver),
         )
         for receiver in receivers

@@ -87,7 +87,7 @@ def test_a_delivery_is_told_with_everything_that_led_to_it_and_followed(live: Li
          "rejected 500, 12 ms"],
         ["prod/flux-system/app1", "1", "2026-01-01 00:02:00", "notified 200, 12 ms"],
         ["rejected 500", "Flux answered 500"],
-        ["prod/flux-system/app1", "idle", "2/2", "2026-01-01 00:02:00", "notified 200"],
+        ["prod/flux-system/app1", "idle", "2/2", "01-01 00:02:00", "notified 200"],
     ):  # fmt: skip
         assert row in rows
     assert any(
@@ -158,7 +158,7 @@ def test_layers_are_listed_with_their_receivers(live: Live) -> None:
     assert len(rows) == 7
     assert rows[0] == [
         "bootstrap", "fleet", "prod/flux-system/bootstrap", "retrying", "0/1",
-        "2026-01-01 00:00:00", "rejected 503",
+        "01-01 00:00:00", "rejected 503",
     ]  # fmt: skip
     assert len(as_json(live.run("layers", "-o", "json"))) == 7
 
@@ -177,7 +177,7 @@ def test_a_layer_is_told_with_its_patterns_and_deliveries(live: Live) -> None:
     assert ["paths", "controllers/, !controllers/**/*.md"] in rows
     assert [row[1] for row in rows if row[-1] == "routed"] == [newest, "id-000001"]
     (receiver,) = [row for row in rows if row[0] == "prod/flux-system/controllers"]
-    assert receiver[1:5] == ["retrying", "0/2", "1", "2026-01-01 00:01:00"]
+    assert receiver[1:5] == ["retrying", "0/2", "1", "01-01 00:01:00"]
     assert ["rejected 404", "no such receiver"] in rows
     assert as_json(live.run("layers", "controllers", "-o", "json"))["name"] == "controllers"
 
