@@ -8,6 +8,7 @@ import click
 
 from router.cli.admin import asks_service, complete_delivery
 from router.cli.cells import (
+    COMMIT_DIGITS,
     count_names,
     first_of,
     id_length,
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("received (UTC)"),
     Column("id"),
-    Column("from"),
+    Column("from", usual=len("adoption")),
     Column("ref", wraps=True),
-    Column("commit", spare=1),
-    Column("known"),
-    Column("layers", wraps=True),
+    Column("commit", spare=1, usual=COMMIT_DIGITS),
+    Column("known", usual=len("requested")),
+    Column("layers", wraps=True, usual=20),
     Column("status"),
 )
 

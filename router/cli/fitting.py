@@ -24,6 +24,8 @@ class Column:
     """Its cells may go over several lines. Others are cut up only when nothing else helps."""
     spare: int = 0
     """Those with the highest number are left out first; 0 always stays."""
+    usual: int = 0
+    """What most cells need, for lines that are printed before the next ones are known."""
 
 
 def fit(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 
@@ -87,9 +88,8 @@ class Listing:
         printer = _LinePrinter(self.columns, is_json=is_json)
         is_away = False
         while True:
-            for row in reversed(rows) if self.is_newest_first else rows:
-                if seen.get(row.key) != row.value:
-                    printer.print(row)
+            news = [row for row in rows if seen.get(row.key) != row.value]
+            printer.print(news[::-1] if self.is_newest_first else news)
             seen = {row.key: row.value for row in rows}
             time.sleep(WATCH_INTERVAL_SECONDS)
             try:
@@ -111,26 +111,30 @@ class Listing:
 
 
 class _LinePrinter:
-    """Prints rows one by one; columns grow with what they hold."""
+    """Prints rows as they come; columns grow with what they hold."""
 
     def __init__(self, columns: Sequence[Column], *, is_json: bool) -> None:
         self._headings = [column.heading for column in columns]
-        self._widths = [len(heading) for heading in self._headings]
+        self._widths = [max(len(column.heading), column.usual) for column in columns]
         self._is_json = is_json
         self._has_heading = is_json
 
-    def print(self, row: Row) -> None:
+    def print(self, rows: Sequence[Row]) -> None:
         if self._is_json:
-            click.echo(json.dumps(row.value, separators=(",", ":")))
+            for row in rows:
+                click.echo(json.dumps(row.value, separators=(",", ":")))
             return
-        cells = [printable(cell) for cell in row.cells]
-        pairs = zip(self._widths, cells, strict=True)
-        self._widths = [max(width, len(cell)) for width, cell in pairs]
-        if not self._has_heading:
+        lines = [[printable(cell) for cell in row.cells] for row in rows]
+        for number, width in enumerate(self._widths):
+            self._widths[number] = max([width, *(cell_len(cells[number]) for cells in lines)])
+        if lines and not self._has_heading:
             self._line(self._headings)
             self._has_heading = True
-        self._line(cells)
+        for cells in lines:
+            self._line(cells)
 
     def _line(self, cells: Sequence[str]) -> None:
-        padded = [f"{cell:<{width}}" for cell, width in zip(cells, self._widths, strict=True)]
+        padded = [
+            set_cell_size(cell, width) for cell, width in zip(cells, self._widths, strict=True)
+        ]
         click.echo((" " * GAP).join(padded).rstrip())

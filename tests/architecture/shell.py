@@ -21,7 +21,7 @@ OTHERS = frozenset(
 
 SETTINGS = frozenset(variable(field) for field in Settings.model_fields)
 
-_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _SET = re.compile(r"(\w+)=.*", re.DOTALL)
 
 
@@ -32,7 +32,7 @@ class NotACommand(Exception):
 def shown_commands(page: str) -> Iterator[str]:
     """What stands after a prompt in the page's blocks, with the lines that go on."""
     for block in _BLOCK.findall(page):
-        yield from re.findall(r"^\$ (.*(?:\\\n.*)*)", block, re.MULTILINE)
+        yield from re.findall(r"^ *\$ (.*(?:\\\n.*)*)", block, re.MULTILINE)
 
 
 def check_command(line: str) -> None:

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from router.cli.app import cli
 from tests.architecture.shell import SETTINGS, NotACommand, check_command, shown_commands
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,17 @@ def test_what_stands_after_a_prompt_can_be_typed(page: Path) -> None:
     for line in shown_commands(page.read_text()):
         if not line.startswith(("for ", "mkdir ")):  # a script of its own
             check_command(line)
+
+
+def test_the_readme_shows_what_the_worked_example_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = re.sub(r"^   ", "", PAGES[0].read_text(), flags=re.MULTILINE)
+    for command in (
+        "check config/router.yaml",
+        "explain --config config/router.yaml --path apps/base/deployment.yaml",
+    ):
+        output = CliRunner().invoke(cli, command.split()).output
+        assert f"$ flux-router {command}\n{output}" in shown
 
 
 def test_the_page_of_troubles_shows_commands() -> None:
