@@ -106,6 +106,13 @@ def last_call(receiver: dict[str, Any]) -> tuple[str, str]:
     return short_instant(attempt["startedAt"]), outcome(attempt)
 
 
+def reason_beside(reason: str, *, told: str, where: str) -> str:
+    """A layer's reason; that of all, when nobody knows what changed, is *told* once elsewhere."""
+    if reason == f"not known: {told}":
+        return f"not known what changed, see {where}"
+    return reason
+
+
 def stands(receiver: dict[str, Any]) -> str:
     """The word for where a receiver stands."""
     suspended = " (suspended)" if receiver.get("suspended") else ""

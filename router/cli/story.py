@@ -14,6 +14,7 @@ from router.cli.cells import (
     moved,
     numbers,
     outcome,
+    reason_beside,
     short_instant,
     stands,
 )
@@ -136,7 +137,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
         (
             match["layer"],
             "yes" if match["affected"] else "no",
-            _why(match, plan),
+            reason_beside(match["reason"], told=plan["reason"], where="above"),
             match["path"] or "",
             match["pattern"] or "",
         )
@@ -151,13 +152,6 @@ def _print_plan(plan: dict[str, Any]) -> None:
 def _cursor(plan: dict[str, Any]) -> str:
     """The commit that was compared with; a plan that no ref asked for has none."""
     return (plan["before"] or "none") if plan["ref"] else ""
-
-
-def _why(match: dict[str, Any], plan: dict[str, Any]) -> str:
-    """A reason that the plan has already told, as that of every layer, is not told again."""
-    if plan["knowledge"] == "unknown" and str(match["reason"]).endswith(str(plan["reason"])):
-        return "not known what changed, see above"
-    return str(match["reason"])
 
 
 def _why_unmatched(plan: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from router.cli.cells import NOTHING, moved
+from router.cli.cells import NOTHING, moved, reason_beside
 from router.cli.fitting import Column
 from router.cli.tables import print_json, print_table, printable
 
@@ -48,7 +48,7 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
             layer["layer"],
             _word(layer),
             _word(layer["then"]) if layer["then"] else NOTHING,
-            layer["reason"],
+            reason_beside(layer["reason"], told=explanation["reason"], where="below"),
             layer["path"] or "",
             layer["pattern"] or "",
         )

@@ -308,7 +308,10 @@ def test_a_service_that_was_told_of_nothing_says_where_to_look(live: Live) -> No
 
 
 def test_a_reason_that_all_layers_share_is_told_once(live: Live) -> None:
-    printed = live.run("deliveries", live.push(1))
+    delivery = live.push(1)
+    explained = lines(live.run("explain", "--delivery", delivery))
+    assert ["app1", "yes", "yes", "not known what changed, see below"] in explained
+    printed = live.run("deliveries", delivery)
     assert ["app1", "yes", "not known what changed, see above"] in lines(printed)
     (known,) = [row[1] for row in lines(printed) if row[0] == "known"]
     assert known.startswith("unknown: ")
