@@ -32,18 +32,19 @@ def configure_logs(*, log_format: Literal["console", "json"], level: str) -> Non
     Ours go there directly: through `logging`, a line would cost several times as much, and a busy
     service writes two for each push.
     """
-    shared: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     is_json = log_format == "json"
     rendering: list[structlog.typing.Processor] = (
         [structlog.processors.JSONRenderer(serializer=encode_line)]
         if is_json
         else [drop_empty, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, *rendering],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=(
             structlog.BytesLoggerFactory(sys.stderr.buffer)
@@ -67,7 +68,6 @@ def _configure_libraries(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
                 *rendering,
                 _as_text,
             ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from router.core.model import Asked, Claim
 from router.ports import Claimed
@@ -19,6 +19,7 @@ from router.store.rows import (
     to_instant,
     to_micros,
 )
+from router.store.sqlite.statements import execute_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_ASKED = 1000
 """Askers told with one claim, the newest: a day of a suspended layer must not fill a request."""
+
+FEW_NUMBERS = 8
+"""A receiver that waits with so many wanted numbers at most is asked about with the others."""
 
 FEW_CLUSTERS = 4
 """So many are asked in turn about as quickly as it is found out which of them to ask."""
@@ -48,13 +52,28 @@ def claim_due(
     """See Store.claim_due. Writes nothing when nothing is due."""
     room = {cluster: min(count, limit) for cluster, count in free.items() if count > 0}
     due = _due_receivers(connection, room, now)[: max(0, limit)]
-    connection.executemany(SQL["lease"], [(owner, lease_until, row["id"]) for row in due])
+    execute_rows(connection, SQL["lease"], [(owner, lease_until, row["id"]) for row in due])
+    askers = _find_askers(connection, due)
     taken = Counter(row["cluster"] for row in due)
     left = [cluster for cluster, count in room.items() if count > taken[cluster]]
     return Claimed(
-        claims=tuple(_claim(connection, row, now) for row in due),
+        claims=tuple(_claim(row, askers.get(row["id"], ()), now) for row in due),
         next_due_seconds=_next_due_seconds(connection, left, now) if len(due) < limit else None,
     )
+
+
+def _find_askers(connection: Connection, due: Sequence[Row]) -> Mapping[int, Sequence[Row]]:
+    """Who asked for the numbers that the calls of *due* serve, newest first, by receiver."""
+    few = [row for row in due if row["wanted"] - row["notified"] <= FEW_NUMBERS]
+    many = [row for row in due if row["wanted"] - row["notified"] > FEW_NUMBERS]
+    askers: dict[int, list[Row]] = {}
+    numbers = [(row["id"], row["notified"], row["wanted"]) for row in few]
+    for asker in execute_rows(connection, SQL["asked_of_few"], numbers):
+        askers.setdefault(asker["receiver"], []).append(asker)
+    for row in many:
+        limits = (row["id"], row["notified"], row["wanted"], MAX_ASKED)
+        askers[row["id"]] = connection.execute(SQL["asked"], limits).fetchall()
+    return askers
 
 
 def _due_receivers(connection: Connection, room: Mapping[str, int], now: int) -> Sequence[Row]:
@@ -80,9 +99,8 @@ def _next_due_seconds(connection: Connection, clusters: Sequence[str], now: int)
     return None if instant is None else (instant - now) / 1_000_000
 
 
-def _claim(connection: Connection, row: Row, now: int) -> Claim:
-    limits = (row["id"], row["notified"], row["wanted"], MAX_ASKED)
-    askers = connection.execute(SQL["asked"], limits).fetchall()[::-1]
+def _claim(row: Row, newest_first: Sequence[Row], now: int) -> Claim:
+    askers = newest_first[:MAX_ASKED][::-1]
     return Claim(
         receiver=row["key"],
         wanted=row["wanted"],
@@ -102,29 +120,75 @@ def _asked(row: Row) -> Asked:
     )
 
 
-def record_attempt(
-    connection: Connection,
-    attempt: Attempt,
-    *,
-    owner: str,
-    retry_seconds: float | None,
-    now: int,
-) -> bool:
-    """See Store.record_attempt."""
-    row = connection.execute(SQL["find_receiver"], (attempt.receiver,)).fetchone()
-    if row is None:
-        return False
-    recorded = connection.execute(SQL["insert_attempt"], from_attempt(row["id"], attempt))
-    has_lease = row["lease_owner"] == owner
-    if attempt.outcome == "notified":
-        numbers = _after_success(row, attempt, now)
+class Record(NamedTuple):
+    """A call's outcome, the lease that ends with it, and how long until the next try."""
+
+    attempt: Attempt
+    owner: str
+    retry_seconds: float | None
+
+
+def record_attempts(
+    connection: Connection, records: Sequence[Record], *, now: int
+) -> Sequence[bool]:
+    """See Store.record_attempt; as if one were recorded after the other."""
+    keys = [(record.attempt.receiver,) for record in records]
+    rows = {row["key"]: row for row in execute_rows(connection, SQL["find_receivers"], keys)}
+    if len(records) > 1 and not _are_independent(records, rows):
+        return [record_attempts(connection, [record], now=now)[0] for record in records]
+    known = [
+        (record, rows[record.attempt.receiver])
+        for record in records
+        if record.attempt.receiver in rows
+    ]
+    _update_receivers(connection, known, now)
+    clusters = {row["cluster"]: (row, record.attempt) for record, row in known}
+    recovered = {
+        cluster
+        for cluster, (row, attempt) in clusters.items()
+        if _note_reachability(connection, row, attempt, now)
+    }
+    return [
+        key in rows and rows[key]["cluster"] in recovered
+        for key in (record.attempt.receiver for record in records)
+    ]
+
+
+def _are_independent(records: Sequence[Record], rows: Mapping[str, Row]) -> bool:
+    """Whether none of *records* changes what another one finds: the common case."""
+    return len(rows) == len(records) and all(
+        record.attempt.outcome == "notified" and rows[record.attempt.receiver]["is_reachable"] != 0
+        for record in records
+    )
+
+
+def _update_receivers(
+    connection: Connection, known: Sequence[tuple[Record, Row]], now: int
+) -> None:
+    (last,) = connection.execute(SQL["last_attempt"]).fetchone()
+    numbered = list(enumerate(known, start=last + 1))
+    attempts = [
+        (number, *from_attempt(row["id"], record.attempt)) for number, (record, row) in numbered
+    ]
+    execute_rows(connection, SQL["insert_attempt"], attempts)
+    states = [
+        (*_state_after(record, row, now), number, row["id"]) for number, (record, row) in numbered
+    ]
+    execute_rows(connection, SQL["update_receivers"], states)
+
+
+def _state_after(record: Record, row: Row, now: int) -> tuple[Any, ...]:
+    """notified, failures, due_at, and what is left of the lease."""
+    has_lease = row["lease_owner"] == record.owner
+    if record.attempt.outcome == "notified":
+        numbers = _after_success(row, record.attempt, now)
     elif has_lease:
-        numbers = _after_failure(row, attempt, now + seconds_to_micros(retry_seconds or 0), now)
+        retry_at = now + seconds_to_micros(record.retry_seconds or 0)
+        numbers = _after_failure(row, record.attempt, retry_at, now)
     else:
         numbers = (row["notified"], row["failures"], row["due_at"])
     lease = (None, None) if has_lease else (row["lease_owner"], row["lease_until"])
-    connection.execute(SQL["update_receiver"], (*numbers, *lease, recorded.lastrowid, row["id"]))
-    return _note_reachability(connection, row, attempt, now)
+    return *numbers, *lease
 
 
 def _after_success(row: Row, attempt: Attempt, now: int) -> tuple[int, int, int]:

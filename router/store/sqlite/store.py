@@ -144,11 +144,14 @@ class SqliteStore:
     async def record_attempt(
         self, attempt: Attempt, *, owner: str, retry_seconds: float | None
     ) -> bool:
-        return await self._writer.run(
-            lambda connection: calling.record_attempt(
-                connection, attempt, owner=owner, retry_seconds=retry_seconds, now=self._now()
-            )
+        return await self._writer.run_together(
+            self._record_attempts, calling.Record(attempt, owner, retry_seconds)
         )
+
+    def _record_attempts(
+        self, connection: sqlite3.Connection, records: Sequence[calling.Record]
+    ) -> Sequence[bool]:
+        return calling.record_attempts(connection, records, now=self._now())
 
     async def reset_backoff(self, receivers: Collection[str] | None = None) -> None:
         await self._writer.run(

@@ -210,12 +210,23 @@ ORDER BY due_at, key
 LIMIT :count;
 
 -- name: lease
--- A receiver is ours until the lease ends.
-UPDATE receivers SET lease_owner = ?, lease_until = ? WHERE id = ?;
+-- Receivers are ours until the lease ends.
+WITH leased (owner, until, id) AS (VALUES (?, ?, ?))
+UPDATE receivers SET lease_owner = leased.owner, lease_until = leased.until
+FROM leased WHERE leased.id = receivers.id;
+
+-- name: asked_of_few
+-- Who asked for the numbers that calls of several receivers serve, newest first for each.
+WITH due (receiver, notified, wanted) AS (VALUES (?, ?, ?))
+SELECT w.receiver, w.layer, d.id AS delivery, p.repository, p.ref, p.commit_id, d.received_at
+FROM due CROSS JOIN wants w ON w.receiver = due.receiver
+  AND w.number > due.notified AND w.number <= due.wanted
+JOIN plans p ON p.id = w.plan JOIN deliveries d ON d.position = p.delivery
+ORDER BY w.receiver, w.number DESC, w.ordinal DESC;
 
 -- name: asked
--- Who asked for the numbers a call serves, newest first.
-SELECT w.layer, d.id AS delivery, p.repository, p.ref, p.commit_id, d.received_at
+-- Who asked for the numbers that a call of one receiver serves, newest first.
+SELECT w.receiver, w.layer, d.id AS delivery, p.repository, p.ref, p.commit_id, d.received_at
 FROM wants w JOIN plans p ON p.id = w.plan JOIN deliveries d ON d.position = p.delivery
 WHERE w.receiver = ? AND w.number > ? AND w.number <= ?
 ORDER BY w.number DESC, w.ordinal DESC
@@ -234,24 +245,33 @@ SELECT min(instant) FROM (
   ) FROM json_each(:clusters) c
 );
 
--- name: find_receiver
--- A receiver's numbers and what is known of its cluster, to record an attempt.
-SELECT r.id, r.cluster, r.wanted, r.notified, r.callable, r.failures, r.due_at, r.lease_owner,
-  r.lease_until, c.is_reachable, c.succeeded_at
-FROM receivers r LEFT JOIN clusters c ON c.name = r.cluster
-WHERE r.key = ?;
+-- name: find_receivers
+-- Receivers' numbers and what is known of their clusters, to record attempts.
+WITH asked (key) AS (VALUES (?))
+SELECT r.id, r.key, r.cluster, r.wanted, r.notified, r.callable, r.failures, r.due_at,
+  r.lease_owner, r.lease_until, c.is_reachable, c.succeeded_at
+FROM asked CROSS JOIN receivers r USING (key) LEFT JOIN clusters c ON c.name = r.cluster;
+
+-- name: last_attempt
+-- The id of the newest attempt; 0 before the first.
+SELECT coalesce(max(id), 0) FROM attempts;
 
 -- name: insert_attempt
 -- One call and its outcome.
 INSERT INTO attempts (
-  receiver, wanted, started_at, duration_seconds, outcome, status, detail, retry_after_seconds
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+  id, receiver, wanted, started_at, duration_seconds, outcome, status, detail, retry_after_seconds
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: update_receiver
--- What an attempt made of a receiver.
+-- name: update_receivers
+-- What attempts made of their receivers.
+WITH later (notified, failures, due_at, lease_owner, lease_until, last_attempt, id) AS (
+  VALUES (?, ?, ?, ?, ?, ?, ?)
+)
 UPDATE receivers
-SET notified = ?, failures = ?, due_at = ?, lease_owner = ?, lease_until = ?, last_attempt = ?
-WHERE id = ?;
+SET notified = later.notified, failures = later.failures, due_at = later.due_at,
+  lease_owner = later.lease_owner, lease_until = later.lease_until,
+  last_attempt = later.last_attempt
+FROM later WHERE later.id = receivers.id;
 
 -- name: mark_unreachable
 -- A cluster gave no answer; it keeps when it last answered 200.
