@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 64 * 1024
 """How much of an answer is read before its connection is dropped; Flux sends empty bodies."""
+
+MAX_CALL_URLS = 10_000
+"""Receivers whose URL is kept, about 1 KiB each: working it out takes as long as signing a call."""
 
 _HEADERS = [
     (b"User-Agent", f"flux-router/{__version__}".encode()),
@@ -77,6 +81,7 @@ class HttpReceiverClient:
 
     async def use(self, routing: Routing) -> None:
         """Take over the clusters of *routing*; connections to unchanged ones stay open."""
+        _call_url.cache_clear()
         await self._links.use(routing.clusters)
 
     async def close(self) -> None:
@@ -99,7 +104,7 @@ class HttpReceiverClient:
             async with self._links.borrow(receiver.cluster) as link:
                 body = flux.call_body(claim)
                 headers = flux.call_headers(receiver, body, bearer=await _read_bearer(receiver))
-                url = link.cluster.url.rstrip("/") + flux.receiver_path(receiver)
+                url = _call_url(link.cluster.url, receiver)
                 response = await _send(link.transport, url, headers=headers, body=body)
                 return await self._read_answer(response)
         except (CannotCall, flux.UnusableToken) as error:
@@ -129,8 +134,14 @@ class HttpReceiverClient:
         )
 
 
+@lru_cache(maxsize=MAX_CALL_URLS)
+def _call_url(cluster_url: str, receiver: Receiver) -> httpx.URL:
+    """Where *receiver* is called: a secret. Raises UnusableToken, httpx.InvalidURL."""
+    return httpx.URL(cluster_url.rstrip("/") + flux.receiver_path(receiver))
+
+
 async def _send(
-    transport: httpx.AsyncBaseTransport, url: str, *, headers: Mapping[str, str], body: bytes
+    transport: httpx.AsyncBaseTransport, url: httpx.URL, *, headers: Mapping[str, str], body: bytes
 ) -> httpx.Response:
     """Send one request. An httpx client around the transport would double what a call costs, for
     cookies, redirects and authentication that no call has."""
