@@ -31,7 +31,9 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench.load import Answer, Calls, connect, is_ok, send_at_rate, send_in_turn, serve_receiver
+from bench.plot import plot
 from bench.processes import Process, free_port, pin_load, run_measured, run_service
+from bench.profile import sample
 from bench.pushes import Fleet, Pushes
 from bench.webhook import find_webhook, write_hooks
 
@@ -159,6 +161,11 @@ async def measure(folder: Path, options: argparse.Namespace) -> None:
         for target in targets:
             await target.run_open(each, options.rate)
         print_open(targets, options.rate)
+        if options.plot:
+            plot_open(targets, options.rate, Path(options.plot))
+        if options.profile:
+            for target in targets[2:]:
+                await print_profile(target, options.profile, folder)
         for target in targets[2:]:
             print(f"{target.name}: {target.process.memory_mib():.0f} MiB after the load")
     if options.fan_out:
@@ -218,6 +225,23 @@ def print_open(targets: Sequence[Target], rate: float) -> None:
             print(f"{f'{target.name}, {what}':<30}{figures}")
 
 
+def plot_open(targets: Sequence[Target], rate: float, file: Path) -> None:
+    """Draw what print_open tells."""
+    series = {f"{target.name}: ack": target.acks for target in targets}
+    series |= {f"{target.name}: call": target.arrivals for target in targets if target.arrivals}
+    plot(series, file, title=f"Latencies at {rate:g} pushes a second, from when a push was due")
+
+
+async def print_profile(target: Target, seconds: int, folder: Path) -> None:
+    """Where the target's time goes while it has all the load it can take."""
+    sampling = asyncio.create_task(sample(target.process.pid, seconds, folder))
+    while not sampling.done():
+        await target.run_closed(5)
+    print(f"\n{target.name}: share of the samples of who holds the interpreter's lock")
+    for part, share in sampling.result().items():
+        print(f"{share * 100:>6.1f}%  {part}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -230,6 +254,8 @@ def main() -> None:
     parser.add_argument(
         "--fan-out", type=int, default=1_000, help="layers of its push; 0: leave out"
     )
+    parser.add_argument("--profile", type=int, metavar="SECONDS", help="sample with py-spy, too")
+    parser.add_argument("--plot", metavar="FILE", help="draw the open loop's latencies, an SVG")
     options = parser.parse_args()
     pin_load()
     gc.disable()

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,17 @@ async def second_page(store: Store) -> list[DeliveryStory | None]:
     return await told(store.deliveries(limit=2, before=newest[-1].position))
 
 
+def save(
+    store: Store, *, delivery: Delivery, planned: Sequence[Intent], generation: int
+) -> Awaitable[Any]:
+    return store.save_delivery(delivery, planned, generation=generation)
+
+
+def record(store: Store, *, attempt: Attempt, owner: str) -> Awaitable[bool]:
+    retry_seconds = None if attempt.outcome == "notified" else 3.0
+    return store.record_attempt(attempt, owner=owner, retry_seconds=retry_seconds)
+
+
 class SideBySide(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -88,6 +100,15 @@ class SideBySide(RuleBasedStateMachine):
         expected = self.runner.run(outcome_of(ask(self.fake)))
         assert self.runner.run(outcome_of(ask(self.sqlite))) == expected
         return expected
+
+    def both_at_once(self, asked: Sequence[Callable[[Store], Awaitable[Any]]]) -> None:
+        """Ask SQLite for all of *asked* at once, the fake for one after the other."""
+
+        async def ask_sqlite() -> list[Any]:
+            return await asyncio.gather(*(outcome_of(ask(self.sqlite)) for ask in asked))
+
+        expected = [self.runner.run(outcome_of(ask(self.fake))) for ask in asked]
+        assert self.runner.run(ask_sqlite()) == expected
 
     def new_delivery(self, **fields: Any) -> Delivery:
         self.ids.append(self.clock.new_id())
@@ -147,6 +168,38 @@ class SideBySide(RuleBasedStateMachine):
             updates=updates,
         )
         self.both(lambda store: store.save_delivery(delivery, planned, generation=generation))
+
+    @rule(
+        drawn=st.lists(
+            st.tuples(
+                st.lists(intents(), max_size=2),
+                st.sampled_from(["routed", "accepted", "ignored"]),
+                st.sampled_from([None, "p1", "p2"]),
+                UPDATES,
+                st.sampled_from([0, 0, 0, 0, 1]),
+            ),
+            min_size=2,
+            max_size=6,
+        )
+    )
+    def save_deliveries_at_once(self, drawn: list[tuple[Any, ...]]) -> None:
+        last = self.both(lambda store: store.last_generation())
+        saves = [
+            partial(
+                save,
+                delivery=self.new_delivery(
+                    status=status,
+                    hook="github",
+                    provider_delivery_id=provider_delivery_id,
+                    body_digest="d",
+                    updates=updates,
+                ),
+                planned=planned,
+                generation=last.number + lead,
+            )
+            for planned, status, provider_delivery_id, updates, lead in drawn
+        ]
+        self.both_at_once(saves)
 
     @rule(
         data=st.data(),
@@ -225,6 +278,25 @@ class SideBySide(RuleBasedStateMachine):
         )
         retry = None if outcome == "notified" else retry_seconds
         self.both(lambda store: store.record_attempt(attempt, owner=owner, retry_seconds=retry))
+
+    @rule(outcomes=st.lists(st.sampled_from(["notified", *OUTCOMES]), min_size=2, max_size=4))
+    def record_attempts_at_once(self, outcomes: list[Outcome]) -> None:
+        claims, self.claims = self.claims[: len(outcomes)], self.claims[len(outcomes) :]
+        records = [
+            partial(
+                record,
+                attempt=Attempt(
+                    receiver=claim.receiver,
+                    wanted=claim.wanted,
+                    started_at=self.clock.now() - timedelta(seconds=1),
+                    duration_seconds=1.0,
+                    outcome=outcome,
+                ),
+                owner=owner,
+            )
+            for (claim, owner), outcome in zip(claims, outcomes, strict=False)
+        ]
+        self.both_at_once(records)
 
     @rule(receivers=st.none() | st.frozensets(st.sampled_from(RECEIVERS)))
     def reset_backoff(self, receivers: frozenset[str] | None) -> None:
