@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -143,6 +144,20 @@ class CallingContract:
         first, second = await claim(store)
         assert not await record(store, clock, first, "rejected", retry_seconds=300)
         assert await record(store, clock, second)
+
+    async def test_attempts_that_are_recorded_at_once_count_one_after_the_other(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        keys = [APP1, APP2, "prod/flux-system/db"]
+        await save(store, clock, *map(make_want, keys))
+        first, second, third = await claim(store)
+        woken = await asyncio.gather(
+            record(store, clock, first, "unreachable", retry_seconds=300),
+            record(store, clock, second),
+            record(store, clock, third),
+        )
+        assert woken == [False, True, False]
+        assert [each.receiver for each in await claim(store)] == [APP1]
 
     @pytest.mark.parametrize(("outcome", "http_status"), ANSWERS)
     async def test_a_success_wakes_nobody_where_flux_answered(

@@ -131,12 +131,7 @@ def _decide(
     plan = intent.decide(state)
     if plan is None or plan.ref is None:
         return None if plan is None else Decision(plan)
-    ref.cursor, ref.told, ref.sequence, ref.is_moved = (
-        plan.cursor,
-        plan.told,
-        ref.sequence + 1,
-        True,
-    )
+    ref.move(plan)
     return Decision(plan, ref.id, ref.sequence)
 
 
