@@ -84,5 +84,9 @@ class Requests:
         self._parts.observer.delivery_saved(
             saved, duration_seconds=self._parts.clock.monotonic() - started
         )
+        # Whoever asks by hand has mended something, and does not mean the next try of a backoff.
+        await self._parts.store.reset_backoff(
+            {want.receiver for plan in plans for want in plan.wants}
+        )
         self._parts.wake()
         return saved

@@ -18,6 +18,7 @@ from tests.builders import ZERO, commit, github_push, github_request, make_repos
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import FakeStore
+from tests.store.builders import claim, make_attempt
 
 
 async def make_parts(*, generation: int = 1, **layers: list[str]) -> Parts:
@@ -71,6 +72,18 @@ async def test_a_request_under_an_old_generation_asks_to_come_again() -> None:
     parts = await make_parts(generation=7, a=["a"])
     with pytest.raises(StoreUnavailable, match="being replaced"):
         await Requests(parts).notify("a")
+
+
+async def test_an_operator_s_request_does_not_wait_for_a_backoff() -> None:
+    parts = await make_parts(a=["a"], b=["b"])
+    await push(parts, 1, ["a/x"])
+    for due in await claim(parts.store):
+        attempt = make_attempt(FakeClock(), due, "rejected")
+        await parts.store.record_attempt(attempt, owner="us", retry_seconds=300)
+    assert await claim(parts.store) == ()
+    await Requests(parts).notify("a")
+    (due,) = await claim(parts.store)
+    assert (due.receiver, due.failures) == ("prod/flux-system/a", 0)
 
 
 async def test_a_replay_of_what_affected_nothing_wants_nothing() -> None:
