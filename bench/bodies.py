@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
-from router.bootstrap import build_service, create_server, open_listener
+from router.bootstrap import build_service, create_server, open_listener, share_interpreter
 from router.config.settings import load_settings
 from router.telemetry.logs import configure_logs
 
@@ -114,6 +114,7 @@ def status_kib(field: str) -> int:
 async def run_service(folder: Path, pipe: Connection) -> None:
     """The service; answers each word on *pipe* with figures since the one before."""
     configure_logs(log_format="console", level="error")
+    share_interpreter()
     settings = load_settings(
         {
             "ROUTER_CONFIG": str(folder / "router.yaml"),

@@ -156,7 +156,7 @@ class CallingContract:
             record(store, clock, second),
             record(store, clock, third),
         )
-        assert woken == [False, True, False]
+        assert list(woken) == [False, True, False]
         assert [each.receiver for each in await claim(store)] == [APP1]
 
     @pytest.mark.parametrize(("outcome", "http_status"), ANSWERS)
