@@ -66,7 +66,7 @@ def test_metrics_settings_and_log_events_of_the_page_of_troubles_exist() -> None
     named = {name.removesuffix("_count").removesuffix("_sum") for name in named}
     assert {name for name in named if not name.endswith("_")} <= metrics
     assert set(re.findall(r"`(ROUTER_\w+)`", TROUBLE)) - {"ROUTER_DATABASE_URL"} <= SETTINGS
-    events = set(re.findall(r'"event": "([\w.]+)"', TROUBLE))
+    events = set(re.findall(r'"event":"([\w.]+)"', TROUBLE))
     assert events
     assert all(f"`{event}`" in OPERATIONS for event in events)
 
