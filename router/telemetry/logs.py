@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import structlog
@@ -17,6 +18,7 @@ from router.core.plan import affected_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO, TextIO
 
     from router.core.model import Attempt, Claim, Problem, Saved
 
@@ -47,9 +49,9 @@ def configure_logs(*, log_format: Literal["console", "json"], level: str) -> Non
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=(
-            structlog.BytesLoggerFactory(sys.stderr.buffer)
+            structlog.BytesLoggerFactory(cast("BinaryIO", _Lossy(sys.stderr.buffer)))
             if is_json
-            else structlog.PrintLoggerFactory(sys.stderr)
+            else structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr)))
         ),
         cache_logger_on_first_use=True,
     )
@@ -77,6 +79,25 @@ def _configure_libraries(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+class _Lossy:
+    """A stream that loses what it cannot take, as `logging` does.
+
+    A log that nobody reads any more, or a full disk under it, must not fail what is told there: a
+    push that is saved already, or the calls of receivers.
+    """
+
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream = stream
+
+    def write(self, text: Any) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def encode_line(event: structlog.typing.EventDict, **options: Any) -> bytes:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
 
 import pytest
 import structlog
@@ -172,6 +176,29 @@ def test_the_console_form_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().err
     assert "delivery.rejected" in text
     assert "None" not in text
+
+
+@contextmanager
+def unread_stderr() -> Iterator[None]:
+    """Standard error is a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "w")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            yield
+    finally:
+        with suppress(BrokenPipeError):
+            stream.close()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_line_that_cannot_be_written_fails_nobody(log_format: Literal["json", "console"]) -> None:
+    with unread_stderr():
+        configure_logs(log_format=log_format, level="info")
+        for _ in range(2):
+            LogObserver().delivery_saved(make_saved(), duration_seconds=0.001)
 
 
 def test_several_observers_are_all_told() -> None:
