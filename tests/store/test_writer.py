@@ -4,6 +4,9 @@ import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
+import pytest
+
+from router.core.errors import StoreUnavailable
 from router.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -25,3 +28,25 @@ def test_a_writer_outlives_the_loop_it_answered_to(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "db")
     assert connection.execute("SELECT count(*) FROM a").fetchone() == (0,)
     connection.close()
+
+
+async def test_an_error_that_ends_the_transaction_fails_its_batch_and_nothing_after_it(
+    tmp_path: Path,
+) -> None:
+    connection = sqlite3.connect(tmp_path / "db", check_same_thread=False, isolation_level=None)
+    writer = Writer(connection, log=tmp_path / "none")
+
+    def run_out_of_memory(db: sqlite3.Connection) -> None:
+        db.execute("ROLLBACK")  # as SQLite itself does on such errors
+        raise MemoryError
+
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(
+            writer.run(lambda db: db.execute("CREATE TABLE a (b)")),
+            writer.run(run_out_of_memory),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 2
+        with pytest.raises(StoreUnavailable, match="no such table"):
+            await writer.run(lambda db: db.execute("SELECT * FROM a"))
+        await writer.close()

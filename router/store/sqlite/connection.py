@@ -67,7 +67,7 @@ def _connect(path: Path, mode: str, *settings: str) -> sqlite3.Connection:
     return connection
 
 
-def unavailable(error: sqlite3.Error) -> StoreUnavailable:
+def unavailable(error: BaseException) -> StoreUnavailable:
     """The error to raise for *error*, with its cause."""
     refused = StoreUnavailable(f"the database cannot be used now: {error}")
     refused.__cause__ = error

@@ -133,9 +133,11 @@ class Writer:
                 done = self._run_group(operation, [batch[number].item for number in numbers])
                 outcomes.update(zip(numbers, done, strict=True))
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (
+            BaseException
+        ) as error:  # whatever it is, those who come next find a thread that works
             self._roll_back()
-            return [unavailable(error) for _ in batch]
+            return [_told_of(error) for _ in batch]
         self.commit_count += 1
         return [outcomes[number] for number in range(len(batch))]
 
@@ -150,7 +152,7 @@ class Writer:
                 raise
             self._connection.execute("ROLLBACK TO operation")
             if len(items) == 1:
-                return [unavailable(error) if isinstance(error, sqlite3.Error) else error]
+                return [_told_of(error)]
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("RELEASE operation")
@@ -173,6 +175,12 @@ class Writer:
     def _checkpoint(self, mode: str) -> None:
         with suppress(sqlite3.Error):  # the log keeps what could not be moved
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+
+
+def _told_of(error: BaseException) -> BaseException:
+    """What a caller is told; SQLite says MemoryError when it has none left."""
+    is_unavailable = isinstance(error, sqlite3.Error | MemoryError)
+    return unavailable(error) if is_unavailable else error
 
 
 def _settle(batch: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
