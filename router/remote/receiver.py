@@ -145,11 +145,21 @@ async def _send(
 ) -> httpx.Response:
     """Send one request. An httpx client around the transport would double what a call costs, for
     cookies, redirects and authentication that no call has."""
-    raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    raw_headers = [(name.encode(), _header_bytes(value)) for name, value in headers.items()]
     request = httpx.Request(
         "POST", url, headers=_HEADERS + raw_headers, stream=httpx.ByteStream(body)
     )
     return await transport.handle_async_request(request)
+
+
+def _header_bytes(value: str) -> bytes:
+    """The bytes of a header of core.flux. Raises CannotCall for those that aiohttp would alter."""
+    raw = value.encode("latin-1")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CannotCall("a token that is sent in a header has to be text in UTF-8") from None
+    return raw
 
 
 async def _drain(stream: httpx.AsyncByteStream) -> None:

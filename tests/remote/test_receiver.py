@@ -115,6 +115,13 @@ async def test_the_request_is_exactly_this() -> None:
     )
 
 
+async def test_a_token_in_a_header_is_sent_byte_for_byte() -> None:
+    token = CANARY + " tökén ✓".encode()
+    async with raw_server(answering(OK)) as server:
+        await call_once(server.url, make_receiver(type="gitlab", token=Secret(token)))
+    assert b"x-gitlab-token: " + token + b"\r\n" in server.requests[0]
+
+
 async def test_an_attempt_tells_when_it_began_how_long_it_took_and_what_it_served() -> None:
     clock = FakeClock()
     began_at = clock.now()
@@ -451,6 +458,7 @@ async def test_the_bearer_is_read_anew_for_each_call(tmp_path: Path) -> None:
         ({}, b" \n", "is empty"),
         ({}, CANARY + b"\nsecond line", "cannot be an HTTP header"),
         ({"type": "gitlab", "token": Secret(CANARY + b"\n")}, None, "cannot be an HTTP header"),
+        ({"type": "gitlab", "token": Secret(CANARY + b"\xfc")}, None, "has to be text in UTF-8"),
         ({"cluster": "gone"}, None, "not in the routing file"),
     ],
 )
