@@ -251,6 +251,13 @@ async def test_a_store_that_is_down_is_503_and_nothing_is_promised(web: Web) -> 
     assert (status, answer["duplicate"]) == (202, False)
 
 
+async def test_a_defect_of_ours_is_a_500_that_tells_nothing_of_it(web: Web) -> None:
+    del web.in_force.current  # whatever happens: no RouterError
+    status, answer = await post(web, github_push())
+    assert (status, answer["error"]) == (500, "internal_error")
+    assert "attribute" not in answer["detail"]
+
+
 @pytest.mark.parametrize(
     ("auth", "path", "headers", "status"),
     [
