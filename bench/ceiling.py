@@ -1,6 +1,8 @@
-"""What the service is measured against: the same server, and a handler that only reads the body.
+"""What the service is measured against: a handler that only reads the body.
 
-python bench/ceiling.py 8000
+The server is the same, and so is how the interpreter is set up.
+
+python -m bench.ceiling 8000
 """
 
 from __future__ import annotations
@@ -14,7 +16,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from router.bootstrap import create_server, open_listener
+from router.bootstrap import (
+    create_server,
+    keep_what_started,
+    open_listener,
+    share_interpreter,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +35,8 @@ async def read(request: Request) -> Response:
 
 async def run(port: int) -> None:
     app = Starlette(routes=[Route("/hooks/{hook}", read, methods=["POST"])])
+    keep_what_started()
+    share_interpreter()
     await create_server(app).serve(sockets=[open_listener("127.0.0.1", port)])
 
 

@@ -105,7 +105,7 @@ async def told(
 ) -> None:
     futures = await send_at_rate(senders, requests, per_second=rate, due_at=[])
     latencies = [future.result().latency_seconds * 1e3 for future in futures]
-    cuts = quantiles(latencies, n=100)
+    cuts = quantiles(latencies, n=100, method="inclusive")
     print(f"{name:<32}{cuts[49]:>9.2f}{cuts[98]:>9.2f}{max(latencies):>9.2f}")
 
 

@@ -16,7 +16,7 @@ COLOURS = ("#888888", "#b8860b", "#1f77b4", "#2ca02c", "#d62728", "#9467bd")
 
 
 def percentiles_ms(seconds: Sequence[float]) -> list[float]:
-    cuts = quantiles(seconds, n=1000)
+    cuts = quantiles(seconds, n=1000, method="inclusive")
     return [cuts[round(percentile * 10) - 1] * 1e3 for percentile in PERCENTILES]
 
 

@@ -32,7 +32,14 @@ import uvloop
 
 from bench.load import Answer, Calls, connect, is_ok, send_at_rate, send_in_turn, serve_receiver
 from bench.plot import plot
-from bench.processes import Process, free_port, pin_load, run_measured, run_service
+from bench.processes import (
+    Process,
+    free_port,
+    pin_load,
+    run_measured,
+    run_service,
+    sync_ms,
+)
 from bench.profile import sample
 from bench.pushes import Fleet, Pushes
 from bench.webhook import find_webhook, write_hooks
@@ -119,7 +126,7 @@ async def start_targets(
 
     targets = []
     port = free_port()
-    words = [sys.executable, str(Path(__file__).parent / "ceiling.py"), str(port)]
+    words = [sys.executable, "-m", "bench.ceiling", str(port)]
     process = processes.enter_context(run_measured(words, log=folder / "log"))
     process.wait_for_port(port)
     targets.append(await target(CEILING, process, port))
@@ -146,6 +153,10 @@ async def start_targets(
 
 async def measure(folder: Path, options: argparse.Namespace) -> None:
     fleet = Fleet(entry_count=options.entries, layers_each=options.layers)
+    print(
+        f"{options.entries} repositories and connections, {options.layers} layers each;"
+        f" {options.paths} changed paths a push; a sync to disk: {sync_ms(folder):.2f} ms"
+    )
     async with AsyncExitStack() as stack:
         targets = await start_targets(stack, folder, fleet, paths=options.paths)
         for number in range(options.rounds + 1):
@@ -203,13 +214,19 @@ def spread(values: Sequence[float]) -> str:
 
 
 def print_closed(targets: Sequence[Target]) -> None:
-    print(f"\n{'closed loop':<14}{'pushes/s':>10}{'of ceiling':>12}{'range':>12}{'CPU us':>9}")
+    """Where `busy` is far below 100 %, it was not the process that took the time, but the load, the
+    disk or something else on this machine."""
+    print(
+        f"\n{'closed loop':<14}{'pushes/s':>10}{'of ceiling':>12}{'range':>12}"
+        f"{'CPU us':>9}{'busy':>7}"
+    )
     base = targets[0].rates
     for target in targets:
         shares = [ours / top * 100 for ours, top in zip(target.rates, base, strict=True)]
+        busy = [rate * us / 1e4 for rate, us in zip(target.rates, target.cpu_us, strict=True)]
         print(
             f"{target.name:<14}{median(target.rates):>10.0f}{median(shares):>11.1f}%"
-            f"{spread(shares):>12}{median(target.cpu_us):>9.0f}"
+            f"{spread(shares):>12}{median(target.cpu_us):>9.0f}{median(busy):>6.0f}%"
         )
 
 
@@ -219,7 +236,7 @@ def print_open(targets: Sequence[Target], rate: float) -> None:
         for what, seconds in (("ack", target.acks), ("to the receiver", target.arrivals)):
             if not seconds:
                 continue
-            cuts = quantiles(seconds, n=1000)
+            cuts = quantiles(seconds, n=1000, method="inclusive")
             shown = (cuts[499], cuts[899], cuts[989], cuts[998], max(seconds))
             figures = "".join(f"{value * 1e3:>8.2f}" for value in shown)
             print(f"{f'{target.name}, {what}':<30}{figures}")
