@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.core.errors import StoreUnavailable
-from router.store.sqlite.writer import Writer
+from router.store.sqlite.writer import MAX_BATCH, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +50,18 @@ async def test_an_error_that_ends_the_transaction_fails_its_batch_and_nothing_af
         with pytest.raises(StoreUnavailable, match="no such table"):
             await writer.run(lambda db: db.execute("SELECT * FROM a"))
         await writer.close()
+
+
+async def test_a_crowd_that_comes_at_once_shares_several_commits(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "db", check_same_thread=False, isolation_level=None)
+    writer = Writer(connection, log=tmp_path / "none")
+    await writer.run(lambda db: db.execute("CREATE TABLE a (b)"))
+    before = writer.commit_count
+    await asyncio.gather(
+        *(
+            writer.run(lambda db: db.execute("INSERT INTO a VALUES (1)"))
+            for _ in range(3 * MAX_BATCH)
+        )
+    )
+    assert writer.commit_count - before == 3
+    await writer.close()

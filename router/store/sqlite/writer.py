@@ -89,8 +89,8 @@ class Writer:
     def _hand_over(self) -> None:
         """Wake the thread once for all that one turn of the event loop asks for."""
         collected, self._collected = self._collected, []
-        if collected:
-            self._queue.put(collected)
+        for start in range(0, len(collected), MAX_BATCH):
+            self._queue.put(collected[start : start + MAX_BATCH])
 
     async def close(self) -> None:
         """Finish what was handed in, empty the log and close the connection."""
