@@ -76,7 +76,7 @@ class Pushes:
         """The next push as the bytes of an HTTP request, for one layer of the repository."""
         before, self._number = self._commit(), self._number + 1
         content = json.dumps(self._payload(before), separators=(",", ":"))
-        body = content[:-1] + f',"padding":"{"x" * (BODY_BYTES - len(content) - 13)}"}}'
+        body = content[:-1] + _filler(BODY_BYTES - len(content)) + "}"
         return _request(body.encode(), delivery=f"{self._entry}-{self._number}")
 
     def _commit(self) -> str:
@@ -111,6 +111,15 @@ class Pushes:
             "pusher": {"name": "dev", "email": "user@example.com"},
             "commits": [commit], "head_commit": commit,
         }  # fmt: skip
+
+
+def _filler(size: int) -> str:
+    """So many bytes of fields such as a payload is full of, which nobody reads."""
+    fields = ""
+    while len(fields) < size - 80:
+        number = len(fields)
+        fields += f',"field_{number}_url":"https://api.github.com/users/dev/{number}{{/id}}"'
+    return fields + f',"padding":"{"x" * (size - len(fields) - 13)}"'
 
 
 def _request(body: bytes, *, delivery: str) -> bytes:
