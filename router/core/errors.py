@@ -15,7 +15,7 @@ RouterError
 ├── Unavailable              nobody's fault: try again later (503)
 │   ├── StoreUnavailable     nothing was saved
 │   ├── GitUnavailable       a repository could not be read
-│   └── Overloaded           more bodies in flight than the limit
+│   └── Overloaded           more in flight than may: bodies, or deliveries not on disk yet
 ├── StaleGeneration          the plan was made under a routing file that is no longer in force
 └── StaleCursor              the plan was made against a commit that is no longer the cursor
 
@@ -130,7 +130,7 @@ class GitUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """More bodies are in flight than the limit allows."""
+    """More is in flight than the limits allow: bytes of bodies, or deliveries to be saved."""
 
     code = "overloaded"
 

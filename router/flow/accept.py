@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.changes import listed_changes
-from router.core.errors import StaleGeneration, StoreUnavailable
+from router.core.errors import Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
 from router.core.push import Ignored, Push
@@ -15,7 +16,7 @@ from router.flow.matching import match_in_slices
 from router.flow.reading import DeliveryReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from router.core.forms import Body
     from router.core.model import DeliveryStatus, Intent, Saved
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 UPDATES_SLICE = 50
 """Updates of one push planned before other requests get a turn."""
+
+MAX_UNSAVED_DELIVERIES = 2_000
+"""Deliveries that may be read and wait for the store at once: about 60 MiB with what an ordinary
+push takes beside its body, and four of SQLite's commits. Bodies are bounded by their bytes."""
 
 RELOAD_WAIT_SECONDS = 5.0
 """How long a push waits for a routing file that comes into force while it is planned."""
@@ -50,9 +55,16 @@ class Planned:
 class Acceptor:
     """Accepts deliveries: what it returns is on disk."""
 
-    def __init__(self, parts: Parts, *, reload_wait_seconds: float = RELOAD_WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        reload_wait_seconds: float = RELOAD_WAIT_SECONDS,
+        max_unsaved: int = MAX_UNSAVED_DELIVERIES,
+    ) -> None:
         self._parts = parts
         self._reload_wait_seconds = reload_wait_seconds
+        self._free_places = max_unsaved
         self._reader = DeliveryReader()
 
     async def accept(
@@ -61,8 +73,25 @@ class Acceptor:
         """Verify, parse, plan and save one delivery; a *body* that is a bytearray is cleared.
 
         Raises InvalidSignature, MalformedPayload or UnsupportedMedia for what the sender must
-        mend, and StoreUnavailable when nothing could be saved.
+        mend, StoreUnavailable when nothing could be saved, and Overloaded, before anything is
+        read, while as many wait for the store as may.
         """
+        with self._hold_place():
+            return await self._accept(hook, headers, body, path_token)
+
+    @contextmanager
+    def _hold_place(self) -> Iterator[None]:
+        if self._free_places <= 0:
+            raise Overloaded("too many deliveries wait for the store")
+        self._free_places -= 1
+        try:
+            yield
+        finally:
+            self._free_places += 1
+
+    async def _accept(
+        self, hook: Hook, headers: Mapping[str, str], body: Body, path_token: str | None
+    ) -> Saved:
         started = self._parts.clock.monotonic()
         read = await self._reader.read(
             hook,

@@ -14,6 +14,7 @@ from router.core.errors import (
     RouterError,
     SenderError,
     TooManyRefused,
+    Unavailable,
     UnsupportedMedia,
 )
 from router.core.providers.table import PROVIDERS
@@ -64,12 +65,14 @@ class HookEndpoint:
         observer: Observer,
         refusals: RefusalLimit,
         trusted_proxies: Collection[Network],
+        body_deadline_seconds: float,
     ) -> None:
         self._acceptor = acceptor
         self._in_force = in_force
         self._observer = observer
         self._refusals = refusals
         self._trusted_proxies = trusted_proxies
+        self._body_deadline_seconds = body_deadline_seconds
         self._budget = BodyBudget(MAX_BODIES_IN_FLIGHT_BYTES)
         self._doubted_budget = BodyBudget(MAX_DOUBTED_BODIES_BYTES, within=self._budget)
 
@@ -89,7 +92,7 @@ class HookEndpoint:
             if isinstance(error, InvalidSignature):
                 self._refusals.charge(client)
             answer = answer_error(error)
-            code = error.code if isinstance(error, SenderError) else "unavailable"
+            code = error.code if isinstance(error, SenderError | Unavailable) else "unavailable"
             self._observer.delivery_rejected(
                 hook=hook.name if hook else "unknown",
                 status=answer.status_code,
@@ -127,7 +130,7 @@ class HookEndpoint:
                 reservation,
                 content_length=headers.get("content-length"),
                 limit_bytes=MAX_BODY_BYTES,
-                deadline_seconds=BODY_DEADLINE_SECONDS,
+                deadline_seconds=self._body_deadline_seconds,
             )
             return await self._acceptor.accept(hook, headers, body, path_token=token)
 
@@ -211,6 +214,7 @@ def create_public_app(
     observer: Observer,
     monotonic: Callable[[], float],
     trusted_proxies: Collection[Network] = (),
+    body_deadline_seconds: float = BODY_DEADLINE_SECONDS,
 ) -> Starlette:
     """The ASGI app of the public listener."""
     endpoint = HookEndpoint(
@@ -219,6 +223,7 @@ def create_public_app(
         observer=observer,
         refusals=RefusalLimit(monotonic),
         trusted_proxies=trusted_proxies,
+        body_deadline_seconds=body_deadline_seconds,
     )
     app = Starlette(
         routes=[

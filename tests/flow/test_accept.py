@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from router.core.errors import MalformedPayload, StoreUnavailable
+from router.core.errors import MalformedPayload, Overloaded, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Saved
 from router.core.providers.interface import MAX_UPDATES, json_body
 from router.core.providers.table import PROVIDERS
@@ -44,6 +48,45 @@ async def push(parts: Parts, number: int, paths: list[str]) -> Saved:
     headers, content = github_request(body, delivery=f"guid-{number}")
     hook = parts.in_force.current.hooks["github"]
     return await Acceptor(parts).accept(hook, headers, content)
+
+
+class HangingStore(FakeStore):
+    """Saves nothing before it is released."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeClock())
+        self.released = asyncio.Event()
+
+    async def save_delivery(self, *args: Any, **kwargs: Any) -> Saved:
+        await self.released.wait()
+        return await super().save_delivery(*args, **kwargs)
+
+
+async def test_no_more_deliveries_wait_for_the_store_than_may() -> None:
+    parts = await make_parts(a=["a"])
+    store = HangingStore()
+    await store.activate(describe_activation(parts.in_force.current, ""), adopt=lambda _names: [])
+    acceptor = Acceptor(replace(parts, store=store), max_unsaved=3)
+    hook = parts.in_force.current.hooks["github"]
+
+    async def accept(number: int) -> Saved:
+        headers, content = github_request(github_push(), delivery=f"guid-{number}")
+        return await acceptor.accept(hook, headers, content)
+
+    waiting = [asyncio.create_task(accept(number)) for number in range(3)]
+    await asyncio.wait(waiting, timeout=0)
+    for number in range(3, 6):
+        with pytest.raises(Overloaded):
+            await accept(number)
+    waiting.pop().cancel()  # its sender has gone
+    await asyncio.wait(waiting, timeout=0)
+    waiting.append(asyncio.create_task(accept(6)))
+    store.released.set()
+    assert len(await asyncio.gather(*waiting)) == 3
+    with pytest.raises(MalformedPayload):
+        await acceptor.accept(hook, *github_request(b"[]", delivery="wrong"))
+    assert not (await accept(7)).is_duplicate  # every place was given back
+    assert len(await store.deliveries(limit=9)) == 4
 
 
 async def test_a_push_with_very_many_paths_is_matched_whole_and_kept_capped() -> None:
