@@ -28,6 +28,7 @@ from tests.store.builders import (
     make_delivery,
     make_intent,
     make_want,
+    record,
     save,
     status,
 )
@@ -277,6 +278,38 @@ async def test_a_process_killed_while_it_saves_loses_nothing_it_acknowledged(
             lambda connection: connection.execute("PRAGMA integrity_check").fetchone()[0]
         )
         assert checked == "ok"
+
+
+async def test_a_jump_of_the_wall_clock_moves_no_lease_and_no_due_time(
+    store: SqliteStore, clock: FakeClock
+) -> None:
+    await save(store, clock)
+    held = await claim_one(store, owner="us")
+    clock.at += timedelta(days=1)
+    assert list(await claim(store, owner="them")) == []
+    clock.at -= timedelta(days=2)
+    await record(store, clock, held, "rejected", status=503, retry_seconds=60.0)
+    clock.advance(59)
+    assert list(await claim(store)) == []
+    clock.advance(1)
+    held = await claim_one(store, owner="us")
+    clock.advance(LEASE_SECONDS)
+    assert await claim_one(store, owner="them")
+
+
+async def test_a_clock_set_back_before_a_restart_keeps_nobody_waiting(
+    path: Path, clock: FakeClock
+) -> None:
+    async with opened(path, clock) as store:
+        await save(store, clock)
+        await claim_one(store, owner="killed")
+    clock.at -= timedelta(days=1)
+    async with opened(path, clock) as store:
+        await store.reset_backoff()  # as every start does
+        held = await claim_one(store)
+        await record(store, clock, held)
+        await save(store, clock)
+        assert await claim_one(store)
 
 
 async def test_an_online_backup_is_a_whole_store(

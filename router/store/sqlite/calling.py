@@ -17,7 +17,6 @@ from router.store.rows import (
     seconds_to_micros,
     text_or_none,
     to_instant,
-    to_micros,
 )
 from router.store.sqlite.statements import execute_rows
 
@@ -51,7 +50,7 @@ def claim_due(
 ) -> Claimed:
     """See Store.claim_due. Writes nothing when nothing is due."""
     room = {cluster: min(count, limit) for cluster, count in free.items() if count > 0}
-    due = _due_receivers(connection, room, now)[: max(0, limit)]
+    due = _due_receivers(connection, room, now, lease_until)[: max(0, limit)]
     execute_rows(connection, SQL["lease"], [(owner, lease_until, row["id"]) for row in due])
     askers = _find_askers(connection, due)
     taken = Counter(row["cluster"] for row in due)
@@ -76,20 +75,24 @@ def _find_askers(connection: Connection, due: Sequence[Row]) -> Mapping[int, Seq
     return askers
 
 
-def _due_receivers(connection: Connection, room: Mapping[str, int], now: int) -> Sequence[Row]:
+def _due_receivers(
+    connection: Connection, room: Mapping[str, int], now: int, longest: int
+) -> Sequence[Row]:
     """What is due where there is room, oldest due first over all clusters."""
     due: list[Row] = []
-    for cluster in _clusters_due(connection, list(room), now):
-        limits = {"cluster": cluster, "now": now, "count": room[cluster]}
+    for cluster in _clusters_due(connection, list(room), now, longest):
+        limits = {"cluster": cluster, "now": now, "longest": longest, "count": room[cluster]}
         due += connection.execute(SQL["due_receivers"], limits)
     return sorted(due, key=lambda row: (row["due_at"], row["key"]))
 
 
-def _clusters_due(connection: Connection, clusters: Sequence[str], now: int) -> Sequence[str]:
+def _clusters_due(
+    connection: Connection, clusters: Sequence[str], now: int, longest: int
+) -> Sequence[str]:
     """The clusters to ask in turn: of many, only those where something is due."""
     if len(clusters) <= FEW_CLUSTERS:
         return clusters
-    asked = {"clusters": json.dumps(clusters), "now": now}
+    asked = {"clusters": json.dumps(clusters), "now": now, "longest": longest}
     return [cluster for (cluster,) in connection.execute(SQL["clusters_due"], asked)]
 
 
@@ -212,7 +215,7 @@ def _note_reachability(connection: Connection, row: Row, attempt: Attempt, now: 
         if row["is_reachable"] == 0:
             connection.execute(SQL["wake_cluster"], {"cluster": cluster, "now": now})
             return True
-    elif _is_unanswered(attempt) and not _has_succeeded_since(row, attempt):
+    elif _is_unanswered(attempt) and not _has_succeeded_since(row, attempt, now):
         connection.execute(SQL["mark_unreachable"], (cluster,))
     return False
 
@@ -224,10 +227,14 @@ def _is_unanswered(attempt: Attempt) -> bool:
     return attempt.outcome in ("unreachable", "timed_out")
 
 
-def _has_succeeded_since(row: Row, attempt: Attempt) -> bool:
-    """Whether its cluster answered another call 200 after this one began: one call hangs alone."""
+def _has_succeeded_since(row: Row, attempt: Attempt, now: int) -> bool:
+    """Whether its cluster answered another call 200 after this one began: one call hangs alone.
+
+    When it began is told by its duration: the attempt's own instants are on the wall clock.
+    """
     succeeded_at = row["succeeded_at"]
-    return succeeded_at is not None and succeeded_at >= to_micros(attempt.started_at)
+    began_at = now - seconds_to_micros(attempt.duration_seconds)
+    return succeeded_at is not None and succeeded_at >= began_at
 
 
 def reset_backoff(connection: Connection, receivers: Collection[str] | None, *, now: int) -> None:

@@ -21,6 +21,7 @@ from router.store.sqlite.lock import FileLock
 from router.store.sqlite.reader import Reader
 from router.store.sqlite.saving import Save, save_deliveries
 from router.store.sqlite.schema import migrate
+from router.store.sqlite.steady import SteadyTime
 from router.store.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ MIN_SQLITE = (3, 38, 0)
 
 
 class SqliteStore:
-    """Implements Store. Its clock is the one it is given: file and process share a machine."""
+    """Implements Store. Its clock is the one it is given: file and process share a machine.
+
+    Of the time of day it asks once, at the start, see SteadyTime.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class SqliteStore:
         checkpoints: Checkpoints,
         lock: FileLock,
     ) -> None:
-        self._clock = clock
+        self._time = SteadyTime(clock)
         self._writer = writer
         self._reader = reader
         self._checkpoints = checkpoints
@@ -219,7 +223,7 @@ class SqliteStore:
         self._lock.release()
 
     def _now(self) -> int:
-        return to_micros(self._clock.now())
+        return self._time.now()
 
 
 def _open_file(path: Path) -> tuple[FileLock, tuple[sqlite3.Connection, ...]]:

@@ -194,7 +194,7 @@ INSERT INTO wants (receiver, number, ordinal, plan, layer, is_held) VALUES (?, ?
 SELECT c.value FROM json_each(:clusters) c WHERE EXISTS (
   SELECT 1 FROM receivers r
   WHERE r.cluster = c.value AND r.callable > r.notified AND r.due_at <= :now
-    AND (r.lease_until IS NULL OR r.lease_until <= :now)
+    AND (r.lease_until IS NULL OR r.lease_until <= :now OR r.lease_until > :longest)
 );
 
 -- name: insert_layer_receiver
@@ -202,10 +202,11 @@ SELECT c.value FROM json_each(:clusters) c WHERE EXISTS (
 INSERT OR IGNORE INTO layer_receivers (layer, receiver) VALUES (?, ?);
 
 -- name: due_receivers
--- The receivers of a cluster that may be called now, oldest due first.
+-- The receivers of a cluster that may be called now, oldest due first. A lease beyond the longest
+-- that is given now is from before a start at which the wall clock had been set back: nobody has it.
 SELECT id, key, cluster, wanted, notified, failures, due_at FROM receivers
 WHERE cluster = :cluster AND callable > notified AND due_at <= :now
-  AND (lease_until IS NULL OR lease_until <= :now)
+  AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :longest)
 ORDER BY due_at, key
 LIMIT :count;
 
