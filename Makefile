@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test setup format lint types imports unit lock bench clean
+.PHONY: demo test setup format lint types imports unit lock bench soak clean
 
 demo: $(STAMP)
 	@$(BIN)/flux-router demo
@@ -42,6 +42,10 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.match
 	$(BIN)/python -m bench.bodies
 	$(BIN)/python -m bench.git
+
+# About two minutes for each database that this machine has; SOAK="--seconds 600 --seed 7" for more.
+soak: $(STAMP)
+	$(BIN)/python -m bench.soak $(SOAK)
 
 # Resolves the versions anew and pins them with hashes, for the service and for its development;
 # needs uv. Extras stay in the pins: the pip that comes with Python 3.11 looks at the newest release of

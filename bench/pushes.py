@@ -77,7 +77,7 @@ class Pushes:
         before, self._number = self._commit(), self._number + 1
         content = json.dumps(self._payload(before), separators=(",", ":"))
         body = content[:-1] + _filler(BODY_BYTES - len(content)) + "}"
-        return _request(body.encode(), delivery=f"{self._entry}-{self._number}")
+        return github_request(body.encode(), delivery=f"{self._entry}-{self._number}")
 
     def _commit(self) -> str:
         return f"{self._entry:08x}{self._number:032x}"
@@ -122,8 +122,9 @@ def _filler(size: int) -> str:
     return fields + f',"padding":"{"x" * (size - len(fields) - 13)}"'
 
 
-def _request(body: bytes, *, delivery: str) -> bytes:
-    signature = hmac.digest(SECRET, body, hashlib.sha256).hex()
+def github_request(body: bytes, *, delivery: str, secret: bytes = SECRET) -> bytes:
+    """The bytes of a signed request to the hook `github`."""
+    signature = hmac.digest(secret, body, hashlib.sha256).hex()
     return (
         "POST /hooks/github HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: GitHub-Hookshot/bench\r\n"
         "Accept: */*\r\nContent-Type: application/json\r\nX-GitHub-Event: push\r\n"
