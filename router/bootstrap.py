@@ -31,7 +31,7 @@ from router.flow.sweep import Sweeper
 from router.flow.worker import run_worker
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
-from router.remote.system import SystemClock
+from router.remote.system import SystemClock, allow_open_files
 from router.store.sqlite.store import SqliteStore
 from router.telemetry.logs import LogObserver
 from router.telemetry.metrics import MetricsObserver
@@ -270,6 +270,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 async def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT, then finish what is under way."""
+    allow_open_files()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

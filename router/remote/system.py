@@ -1,12 +1,18 @@
-"""The machine's clock, chance and names."""
+"""The machine's clock, chance and names, and how many files it lets us open."""
 
 from __future__ import annotations
 
+import resource
 import secrets
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import random
+
+MAX_OPEN_FILES = 8_192
+"""Room for the deliveries that may wait, for those that are refused meanwhile, and for calls. Each
+connection is such a file, and takes up to 84 KiB with its headers: 700 MiB if all were hostile."""
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
@@ -46,3 +52,16 @@ class SystemClock:
         with self._lock:
             self._last_stamp = max(stamp, self._last_stamp + 1)
             return self._last_stamp
+
+
+def allow_open_files() -> None:
+    """Raise the number of files that may be open, as far as the machine lets us.
+
+    Shells and systemd start with 1,024, for the sake of programs that use select(2). Over it
+    connections are closed without an answer.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # what was allowed stays so
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from datetime import UTC, timedelta
 from uuid import RFC_4122, UUID
 
-from router.remote.system import SystemClock
+import pytest
+
+from router.remote.system import MAX_OPEN_FILES, SystemClock, allow_open_files
 
 
 def test_the_time_of_day_is_aware_and_utc() -> None:
@@ -40,3 +44,18 @@ def test_an_id_tells_the_millisecond_it_was_made_in() -> None:
     stamp = made.int >> 80
     millisecond = timedelta(milliseconds=1)
     assert int(before.timestamp() * 1000) <= stamp <= int((after + millisecond).timestamp() * 1000)
+
+
+@pytest.fixture
+def file_limits() -> Iterator[tuple[int, int]]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield before
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_as_many_files_may_be_open_as_the_machine_lets_us(file_limits: tuple[int, int]) -> None:
+    _, hard = file_limits
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    allow_open_files()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == (MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard))
