@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from router.demo.fleet import LAYERS
+from tests.builders import commit, github_push
 from tests.e2e.conftest import World, free_port
 from tests.e2e.git_process import make_git_process
 
@@ -57,6 +58,47 @@ async def test_a_host_that_hangs_keeps_no_push_waiting(world: World) -> None:
     git.host.mishap = None
     await git.wait_until_planned()
     await git.wait_until_readable()
+
+
+OTHER = """\
+  - name: other
+    hook: github
+    url: https://github.com/acme/other
+    ref: main
+    layers:
+      - name: other
+        paths: [other/]
+        receiver: {name: app1, token: {file: secrets/receivers/app1}}
+"""
+
+
+async def test_a_host_that_hangs_keeps_no_other_repository_and_no_receiver_waiting(
+    world: World,
+) -> None:
+    git = await make_git_process(world)
+    with (world.folder / "router.yaml").open("a") as file:
+        file.write(OTHER)
+    await git.adopt()
+    git.host.mishap = "hang"
+    waiting = (await git.tell(git.change(APP1), [APP1])).json()["delivery"]
+    async with asyncio.timeout(60):
+        await git.host.hanging.wait()
+    for number in range(10):
+        push = github_push(
+            before=commit(number),
+            after=commit(number + 1),
+            paths=["other/x"],
+            url="https://github.com/acme/other",
+        )
+        answer = await world.push(push, delivery=f"other-{number}")
+        assert answer.status_code == 202
+
+        async def is_served(delivery: str = answer.json()["delivery"]) -> bool:
+            return world.served(delivery) == {"app1"}
+
+        await world.wait_until(is_served)
+    assert (await git.story(waiting))["status"] == "accepted"  # it hangs still
+    git.host.mishap = None
 
 
 async def test_a_host_that_is_down_at_the_first_start_holds_nothing_up(world: World) -> None:
