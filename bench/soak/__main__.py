@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bench.soak.databases import LeftOut, SqliteDatabase, run_postgres
+from bench.soak.faults import HOW
 from bench.soak.judge import judge
 from bench.soak.run import Options, Soak, soak
 
@@ -60,6 +61,7 @@ def print_soak(name: str, options: Options, done: Soak, verdict: Verdict) -> Non
         ("faults", sum(done.faults.values())),
         *((f"  {fault}", count) for fault, count in sorted(done.faults.items())),
         *((f"  {fault}", f"left out: {why}") for fault, why in done.left_out.items()),
+        *((f"  {fault}", f"made by {how}") for fault, how in HOW.items() if _had(done, fault)),
         ("covered", counts.get("covered", 0)),
         ("  by a later call", counts.get("covered by a later call", 0)),
         ("missing", counts.get("missing", 0)),
@@ -73,6 +75,10 @@ def print_soak(name: str, options: Options, done: Soak, verdict: Verdict) -> Non
     print(f"\n{name}, seed {options.seed}, {options.seconds:g} s of load")
     for label, value in rows:
         print(f"  {label:<26}{value:>9}" if isinstance(value, int) else f"  {label:<26}{value}")
+
+
+def _had(done: Soak, fault: str) -> bool:
+    return any(name.startswith(fault) for name in done.faults)
 
 
 def soak_on(name: str, options: Options) -> bool:

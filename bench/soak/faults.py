@@ -138,6 +138,13 @@ async def jump_back(world: World) -> None:
     world.service.offset.seconds -= world.random.choice(JUMPS_SECONDS)
 
 
+HOW = {
+    "disk full": "a limit of 0 bytes on the size of every file the process writes (prlimit)",
+    "clock jumps": "moving the clock inside the process, and Python's time.time",
+}
+"""How faults are made that could be made in several ways."""
+
+
 def faults_of(database: Database) -> tuple[Mapping[str, Fault], Mapping[str, str]]:
     """The faults that this machine and this database can have; and, of the others, why not."""
     faults: dict[str, Fault] = {
@@ -155,6 +162,7 @@ def faults_of(database: Database) -> tuple[Mapping[str, Fault], Mapping[str, str
         left_out["database locked"] = "writers of PostgreSQL do not wait for one lock"
         return faults, left_out
     faults["database locked"] = lock_database
+    left_out["database restarted"] = "SQLite has no server"
     if sys.platform == "linux":
         faults["disk full"] = fill_disk
     else:
