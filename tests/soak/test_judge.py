@@ -178,7 +178,7 @@ def test_a_repeat_is_explained_by_what_kept_its_record_from_the_store(
     is_kill: bool, began_at: float, is_excused: bool
 ) -> None:
     window = Window(began_at=began_at, ended_at=began_at + 0.1)
-    calls = (call(1.6, 1), call(8.0, 1))
+    calls = (call(1.6, 1), call(9.0, 1))
     history = History(
         pushes=(push(1),),
         calls=calls,
