@@ -5,7 +5,7 @@
 
 The real service gets pushes to 50 repositories of 10 layers, some of them forced, sent twice, out
 of order or in bursts, while receivers answer 200, 500 or 503, hang or reset; the service is killed
-and stopped and started again; the disk is full for a moment, the database is locked or restarted,
+and stopped and started again; the disk is full for a moment, the database hangs or is restarted,
 and the wall clock jumps. Then everything heals, and what happened is held against the promises:
 `bench/soak/judge.py` says what is counted. Exits with 1 when one was broken. Everything is on this
 machine, and bounded in time and count. A seed repeats the plan of load and faults; how they meet is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 from contextlib import contextmanager
@@ -37,11 +38,11 @@ class Database(Protocol):
     @property
     def url(self) -> str: ...
 
-    async def lock(self) -> None:
-        """Keep everybody else from writing. Raises LeftOut where there is no such lock."""
+    async def hold(self) -> None:
+        """Keep the router's writes waiting, until `release`."""
         ...
 
-    async def unlock(self) -> None: ...
+    async def release(self) -> None: ...
 
     async def stop(self) -> None:
         """Stop the server at once. Raises LeftOut where there is none."""
@@ -51,7 +52,7 @@ class Database(Protocol):
 
 
 class SqliteDatabase:
-    """A file, which another program may lock."""
+    """A file, which another program may lock: writes wait for it."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "router.db"
@@ -61,10 +62,10 @@ class SqliteDatabase:
     def url(self) -> str:
         return f"sqlite:///{self._file}"
 
-    async def lock(self) -> None:
+    async def hold(self) -> None:
         self._shell = await asyncio.to_thread(self._lock)
 
-    async def unlock(self) -> None:
+    async def release(self) -> None:
         assert self._shell is not None
         self._shell.execute("ROLLBACK")
         self._shell.close()
@@ -95,11 +96,18 @@ class PostgresDatabase:
     def url(self) -> str:
         return f"postgresql://flux@127.0.0.1:{self.port}/postgres"
 
-    async def lock(self) -> None:
-        raise LeftOut("writers of PostgreSQL do not wait for one lock")
+    async def hold(self) -> None:
+        self._signal(signal.SIGSTOP)
 
-    async def unlock(self) -> None:
-        raise LeftOut("writers of PostgreSQL do not wait for one lock")
+    async def release(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Tell the server first, which else would notice what its children do."""
+        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for process in (server, *map(int, children)):
+            os.kill(process, number)
 
     async def stop(self) -> None:
         await asyncio.to_thread(self._control, "stop", "--mode", "immediate")

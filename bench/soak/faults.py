@@ -28,8 +28,8 @@ GAP_SECONDS = 3.0
 """About so much time is between the starts of two faults."""
 
 TROUBLE_SECONDS = (1.0, 3.0)
-"""How long receivers, a disk or a database are in trouble; a lock stays well below the five seconds
-that the service waits for one."""
+"""How long receivers, a disk or a database are in trouble; a database hangs for well less than the
+five seconds that the service waits for SQLite's lock."""
 
 DOWN_SECONDS = (0.0, 1.0)
 """How long nothing runs between an end of the service and its next start."""
@@ -115,11 +115,11 @@ async def fill_disk(world: World) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-async def lock_database(world: World) -> None:
+async def hold_database(world: World) -> None:
     """Writes wait, and none of them fails: this explains no call that is repeated."""
-    await world.database.lock()
+    await world.database.hold()
     await world.pause(TROUBLE_SECONDS)
-    await world.database.unlock()
+    await world.database.release()
 
 
 async def restart_database(world: World) -> None:
@@ -139,6 +139,7 @@ async def jump_back(world: World) -> None:
 
 
 HOW = {
+    "database hangs": "locking the SQLite file, or stopping the server's processes (SIGSTOP)",
     "disk full": "a limit of 0 bytes on the size of every file the process writes (prlimit)",
     "clock jumps": "moving the clock inside the process, and Python's time.time",
 }
@@ -156,17 +157,21 @@ def faults_of(database: Database) -> tuple[Mapping[str, Fault], Mapping[str, str
         "clock jumps back": jump_back,
     }
     left_out: dict[str, str] = {}
-    if not isinstance(database, SqliteDatabase):
-        faults["database restarted"] = restart_database
-        left_out["disk full"] = "the router itself writes no file there"
-        left_out["database locked"] = "writers of PostgreSQL do not wait for one lock"
+    is_linux = sys.platform == "linux"
+    if isinstance(database, SqliteDatabase):
+        faults["database hangs"] = hold_database
+        left_out["database restarted"] = "SQLite has no server"
+        if is_linux:
+            faults["disk full"] = fill_disk
+        else:
+            left_out["disk full"] = "it takes prlimit(2), which only Linux has"
         return faults, left_out
-    faults["database locked"] = lock_database
-    left_out["database restarted"] = "SQLite has no server"
-    if sys.platform == "linux":
-        faults["disk full"] = fill_disk
+    faults["database restarted"] = restart_database
+    left_out["disk full"] = "the router itself writes no file there"
+    if is_linux:
+        faults["database hangs"] = hold_database
     else:
-        left_out["disk full"] = "it takes prlimit(2), which only Linux has"
+        left_out["database hangs"] = "it takes Linux's /proc to find the server's processes"
     return faults, left_out
 
 
