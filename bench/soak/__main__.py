@@ -65,6 +65,7 @@ def print_soak(name: str, options: Options, done: Soak, verdict: Verdict) -> Non
         ("covered", counts.get("covered", 0)),
         ("  by a later call", counts.get("covered by a later call", 0)),
         ("missing", counts.get("missing", 0)),
+        ("lost", counts.get("lost", 0)),
         ("misrouted", counts.get("misrouted", 0)),
         ("overlaps", counts.get("overlaps", 0)),
         ("  orphaned by a kill", counts.get("overlaps, orphaned", 0)),

@@ -80,6 +80,8 @@ class History:
     """Deliveries of the router's own making that calls may name: layers seen for the first time."""
     is_idle: bool = True
     """Whether at the end nothing was due any more."""
+    lost: frozenset[str] = frozenset()
+    """Deliveries of a 202 that the router knows nothing of at the end."""
     strangers: int = 0
     """Calls that no receiver has the path of."""
 

@@ -13,6 +13,8 @@ covered by a later call
     Those of them that only the second rule covers, for at least one receiver.
 missing
     Pairs of such a push and a receiver that no call covers. None may be.
+lost
+    Deliveries of a 202 that the router knows nothing of at the end, whoever was called. None may be.
 misrouted
     Answers of 202 that name other layers than those which the push changed, and not all layers of
     the repository either. None may be.
@@ -59,6 +61,7 @@ def judge(history: History) -> Verdict:
     counts: Counter[str] = Counter()
     findings = [
         *_judge_coverage(history.pushes, calls, counts),
+        *_judge_losses(history, counts),
         *_judge_routes(history.pushes, counts),
         *_judge_overlaps(calls, history.kills, counts),
         *_judge_repeats(calls, history, counts),
@@ -115,6 +118,12 @@ def _coverage(push: Push, served: Sequence[Call], sent_at: Mapping[str, float]) 
         if call.started_at > answered_at and newest > answered_at:
             return "later"
     return None
+
+
+def _judge_losses(history: History, counts: Counter[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(history.lost):
+        counts["lost"] += 1
+        yield "lost", f"delivery {name} was answered 202 and is gone"
 
 
 def _judge_routes(pushes: Sequence[Push], counts: Counter[str]) -> Iterator[tuple[str, str]]:

@@ -102,6 +102,7 @@ async def _run(world: World, book: Book, options: Options) -> Soak:
         await stop(world)
     is_idle = await _drain(world.service, book, options.drain_seconds)
     drained = monotonic() - began
+    accepted = {push.delivery for push in sender.pushes if push.delivery is not None}
     history = History(
         pushes=tuple(sender.pushes),
         calls=tuple(book.calls),
@@ -109,6 +110,7 @@ async def _run(world: World, book: Book, options: Options) -> Soak:
         outages=tuple(world.outages),
         adoptions=options.fleet.repositories,
         is_idle=is_idle,
+        lost=frozenset([name for name in accepted if not await world.service.has(name)]),
         strangers=book.strangers,
     )
     return Soak(

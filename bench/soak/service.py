@@ -100,6 +100,10 @@ class Service:
         layers = json.loads(body)["layers"]
         return [receiver["state"] for layer in layers for receiver in layer["receivers"]]
 
+    async def has(self, delivery: str) -> bool:
+        """Whether the service knows that delivery."""
+        return (await ask(self.admin, _get(f"/api/v1/deliveries/{delivery}")))[0] == 200
+
     async def _end(self, number: signal.Signals, *, expected: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)

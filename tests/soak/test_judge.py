@@ -205,6 +205,12 @@ def test_ids_that_nothing_accounts_for_are_needless() -> None:
     assert counts(replace(history, adoptions=1)) == {"covered": 1, "needless": 1}
 
 
+def test_a_delivery_that_is_gone_is_lost_also_when_a_later_call_covers_it() -> None:
+    history = History(pushes=(push(1), push(2)), calls=(call(2.6, 2),), lost=frozenset({"d1"}))
+    assert counts(history) == {"covered": 2, "covered by a later call": 1, "lost": 1}
+    assert judge(history).broken == ("lost: delivery d1 was answered 202 and is gone",)
+
+
 def test_calls_of_unknown_paths_are_needless() -> None:
     assert counts(History(strangers=2))["needless"] == 2
 
