@@ -14,7 +14,8 @@ covered by a later call
 missing
     Pairs of such a push and a receiver that no call covers. None may be.
 lost
-    Deliveries of a 202 that the router knows nothing of at the end, whoever was called. None may be.
+    Deliveries of a 202 that the router knows nothing of at the end, whoever was called. None may
+    be.
 misrouted
     Answers of 202 that name other layers than those which the push changed, and not all layers of
     the repository either. None may be.
