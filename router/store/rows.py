@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -16,7 +16,8 @@ from router.core.push import RefUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from sqlite3 import Row
+
+    from router.core.model import Plan
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,6 +38,13 @@ _FIELDS = (
 """Of an update, as they are kept; those that came later stand last, and old rows lack them."""
 _UPDATE = attrgetter(*_FIELDS)
 _REASON = attrgetter("reason")
+
+
+class Row(Protocol):
+    """A row of either database: its columns by name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
 
 MORE_PATHS = "the push named more paths than are kept with its delivery"
 
@@ -215,6 +223,30 @@ def to_paths(stored: bytes | None) -> tuple[str, ...]:
     return () if stored is None else tuple(json.loads(to_text(stored)))
 
 
+def from_plan(
+    position: int, generation: int, plan: Plan, ref: int | None, sequence: int | None
+) -> tuple[Any, ...]:
+    """The parameters of `insert_plan`."""
+    return (
+        position,
+        generation,
+        plan.repository,
+        plan.knowledge,
+        to_bytes(plan.reason),
+        bytes_or_none(plan.ref),
+        plan.commit,
+        plan.before,
+        plan.cursor,
+        plan.told,
+        plan.unmapped_count,
+        plan.path_count,
+        from_paths(plan.paths),
+        ref,
+        sequence,
+        to_affected(plan.matches),
+    )
+
+
 def from_match(plan: int, ordinal: int, match: Match) -> tuple[Any, ...]:
     """The parameters of `insert_match`."""
     return (
@@ -263,3 +295,8 @@ def to_attempt(row: Row) -> Attempt:
         detail=to_text(row["detail"]),
         retry_after_seconds=row["retry_after_seconds"],
     )
+
+
+def cluster_of(receiver: str) -> str:
+    """The cluster in a receiver's key; Kubernetes names hold no slash."""
+    return receiver.rsplit("/", 2)[0]

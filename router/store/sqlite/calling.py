@@ -7,36 +7,32 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from router.core.model import Asked, Claim
 from router.ports import Claimed
-from router.store.queries import SQLITE as SQL
-from router.store.rows import (
-    from_attempt,
-    seconds_to_micros,
-    text_or_none,
-    to_instant,
+from router.store.calls import (
+    MAX_ASKED,
+    has_succeeded_since,
+    is_unanswered,
+    numbers_after,
+    to_claim,
 )
+from router.store.queries import SQLITE as SQL
+from router.store.rows import from_attempt, seconds_to_micros
 from router.store.sqlite.statements import execute_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from sqlite3 import Connection, Row
 
-    from router.core.model import Attempt
-
-MAX_ASKED = 1000
-"""Askers told with one claim, the newest: a day of a suspended layer must not fill a request."""
+    from router.core.model import Attempt, Claim
+    from router.store.calls import Numbers
 
 FEW_NUMBERS = 8
 """A receiver that waits with so many wanted numbers at most is asked about with the others."""
 
 FEW_CLUSTERS = 4
 """So many are asked in turn about as quickly as it is found out which of them to ask."""
-
-GATEWAY_STATUSES = frozenset({502, 504})
-"""What a proxy answers that cannot reach Flux: RFC 9110, sections 15.6.3 and 15.6.5."""
 
 
 def claim_due(
@@ -103,24 +99,7 @@ def _next_due_seconds(connection: Connection, clusters: Sequence[str], now: int)
 
 
 def _claim(row: Row, newest_first: Sequence[Row], now: int) -> Claim:
-    askers = newest_first[:MAX_ASKED][::-1]
-    return Claim(
-        receiver=row["key"],
-        wanted=row["wanted"],
-        failures=row["failures"],
-        asked=tuple(_asked(asker) for asker in askers),
-        wanted_since=to_instant(min((asker["received_at"] for asker in askers), default=now)),
-    )
-
-
-def _asked(row: Row) -> Asked:
-    return Asked(
-        layer=row["layer"],
-        delivery=row["delivery"],
-        repository=row["repository"],
-        ref=text_or_none(row["ref"]),
-        commit=row["commit_id"],
-    )
+    return to_claim(row, newest_first[:MAX_ASKED][::-1], now)
 
 
 class Record(NamedTuple):
@@ -180,31 +159,11 @@ def _update_receivers(
     execute_rows(connection, SQL["update_receivers"], states)
 
 
-def _state_after(record: Record, row: Row, now: int) -> tuple[Any, ...]:
-    """notified, failures, due_at, and what is left of the lease."""
-    has_lease = row["lease_owner"] == record.owner
-    if record.attempt.outcome == "notified":
-        numbers = _after_success(row, record.attempt, now)
-    elif has_lease:
-        retry_at = now + seconds_to_micros(record.retry_seconds or 0)
-        numbers = _after_failure(row, record.attempt, retry_at, now)
-    else:
-        numbers = (row["notified"], row["failures"], row["due_at"])
-    lease = (None, None) if has_lease else (row["lease_owner"], row["lease_until"])
-    return *numbers, *lease
-
-
-def _after_success(row: Row, attempt: Attempt, now: int) -> tuple[int, int, int]:
-    """notified, failures and due_at; what was asked for during the call is due at once."""
-    notified = max(row["notified"], min(attempt.wanted, row["wanted"]))
-    return notified, 0, now if row["callable"] > notified else row["due_at"]
-
-
-def _after_failure(row: Row, attempt: Attempt, retry_at: int, now: int) -> tuple[int, int, int]:
-    """notified, failures and due_at; a call that we gave up ourselves counts no failure."""
-    if attempt.outcome == "cancelled":
-        return row["notified"], row["failures"], now
-    return row["notified"], row["failures"] + 1, retry_at
+def _state_after(record: Record, row: Row, now: int) -> Numbers:
+    """What the attempt makes of the receiver's numbers and of its lease."""
+    return numbers_after(
+        row, record.attempt, owner=record.owner, retry_seconds=record.retry_seconds, now=now
+    )
 
 
 def _note_reachability(connection: Connection, row: Row, attempt: Attempt, now: int) -> bool:
@@ -215,26 +174,15 @@ def _note_reachability(connection: Connection, row: Row, attempt: Attempt, now: 
         if row["is_reachable"] == 0:
             connection.execute(SQL["wake_cluster"], {"cluster": cluster, "now": now})
             return True
-    elif _is_unanswered(attempt) and not _has_succeeded_since(row, attempt, now):
+    elif is_unanswered(attempt) and not _has_succeeded_since(row, attempt, now):
         connection.execute(SQL["mark_unreachable"], (cluster,))
     return False
 
 
-def _is_unanswered(attempt: Attempt) -> bool:
-    """Whether Flux gave no answer: there was none, or a proxy in front of it gave one instead."""
-    if attempt.outcome == "rejected":
-        return attempt.status in GATEWAY_STATUSES
-    return attempt.outcome in ("unreachable", "timed_out")
-
-
 def _has_succeeded_since(row: Row, attempt: Attempt, now: int) -> bool:
-    """Whether its cluster answered another call 200 after this one began: one call hangs alone.
-
-    When it began is told by its duration: the attempt's own instants are on the wall clock.
-    """
-    succeeded_at = row["succeeded_at"]
+    """When the attempt began is told by its duration: its own instants are on the wall clock."""
     began_at = now - seconds_to_micros(attempt.duration_seconds)
-    return succeeded_at is not None and succeeded_at >= began_at
+    return has_succeeded_since(row["succeeded_at"], began_at)
 
 
 def reset_backoff(connection: Connection, receivers: Collection[str] | None, *, now: int) -> None:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 from functools import cache, partial
-from itertools import groupby, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from router.core.model import DeliveryStory, Plan, ReceiverStatus, SavedPlan, StoredGeneration, Want
+from router.core.model import DeliveryStory, SavedPlan, StoredGeneration
 from router.store.queries import SQLITE as SQL
 from router.store.rows import (
     affected_match,
     from_affected,
-    is_waiting,
-    text_or_none,
     to_attempt,
     to_delivery,
-    to_instant,
     to_match,
-    to_paths,
     to_text,
     with_hints,
 )
+from router.store.stories import first_of_each, hinted, to_saved_plan, to_status, to_wants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from sqlite3 import Connection, Row
 
-    from router.core.model import Attempt, Delivery, Match
+    from router.core.model import Attempt, Delivery, ReceiverStatus
 
 _AFTER_THE_NEWEST = 2**63 - 1
 
@@ -75,14 +72,10 @@ def deliveries_of(connection: Connection, rows: Sequence[Row]) -> Mapping[int, D
     Costs a statement only where an update had to wait to be planned.
     """
     found = {row["position"]: to_delivery(row) for row in rows}
-    hinted = [
-        position
-        for position, delivery in found.items()
-        if any(is_waiting(update) for update in delivery.updates)
-    ]
-    if hinted:
-        closed: dict[int, dict[int, Row]] = {position: {} for position in hinted}
-        for hint in connection.execute(SQL["closed_hints"], (json.dumps(hinted),)):
+    positions = hinted(found)
+    if positions:
+        closed: dict[int, dict[int, Row]] = {position: {} for position in positions}
+        for hint in connection.execute(SQL["closed_hints"], (json.dumps(positions),)):
             closed[hint["delivery"]][hint["ordinal"]] = hint
         found |= {place: with_hints(found[place], hints) for place, hints in closed.items()}
     return found
@@ -93,25 +86,16 @@ def layer_deliveries(connection: Connection, layer: str, *, limit: int) -> Seque
     last_plans: dict[int, int] = {}
     for (receiver,) in connection.execute(SQL["receivers_of"], (layer,)).fetchall():
         rows = connection.execute(SQL["layer_positions"], (receiver, layer))
-        for plan, position in islice(_first_of_each(rows), limit):
+        for plan, position in islice(first_of_each(rows), limit):
             last_plans[position] = max(plan, last_plans.get(position, 0))
     newest = sorted(last_plans, key=last_plans.__getitem__, reverse=True)[:limit]
     asked = (json.dumps(newest),)
     return _summaries(connection, connection.execute(SQL["deliveries_at"], asked).fetchall())
 
 
-def _first_of_each(rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The first plan of each delivery, from pairs of both."""
-    seen: set[int] = set()
-    for plan, position in rows:
-        if position not in seen:
-            seen.add(position)
-            yield plan, position
-
-
 def receivers(connection: Connection, *, now: int) -> Sequence[ReceiverStatus]:
     """See Store.receivers."""
-    return [_status(row, now) for row in connection.execute(SQL["receivers"])]
+    return [to_status(row, now) for row in connection.execute(SQL["receivers"])]
 
 
 def _summaries(connection: Connection, rows: Sequence[Row]) -> Sequence[DeliveryStory]:
@@ -121,7 +105,7 @@ def _summaries(connection: Connection, rows: Sequence[Row]) -> Sequence[Delivery
     plans: dict[int, list[SavedPlan]] = {row["position"]: [] for row in rows}
     for plan in connection.execute(SQL["plans_of"], (json.dumps(list(plans)),)):
         matches = affected(plan["affected"])
-        plans[plan["delivery"]].append(_saved_plan(plan, matches=matches, wants=()))
+        plans[plan["delivery"]].append(to_saved_plan(plan, matches=matches, wants=()))
     return [
         DeliveryStory(position=position, delivery=delivery, plans=tuple(plans[position]))
         for position, delivery in deliveries_of(connection, rows).items()
@@ -140,45 +124,5 @@ def _story(connection: Connection, row: Row, attempts: tuple[Attempt, ...] = ())
 
 def _whole_plan(connection: Connection, row: Row) -> SavedPlan:
     matches = tuple(to_match(match) for match in connection.execute(SQL["matches"], (row["id"],)))
-    wants = tuple(_wants(connection.execute(SQL["wants"], (row["id"],))))
-    return _saved_plan(row, matches=matches or from_affected(row["affected"]), wants=wants)
-
-
-def _saved_plan(row: Row, *, matches: tuple[Match, ...], wants: tuple[Want, ...]) -> SavedPlan:
-    plan = Plan(
-        repository=row["repository"],
-        knowledge=row["knowledge"],
-        reason=to_text(row["reason"]),
-        matches=matches,
-        wants=wants,
-        ref=text_or_none(row["ref"]),
-        commit=row["commit_id"],
-        before=row["before_id"],
-        cursor=row["cursor"],
-        told=row["told"],
-        unmapped_count=row["unmapped_count"],
-        path_count=row["path_count"],
-        paths=to_paths(row["paths"]),
-    )
-    return SavedPlan(plan=plan, sequence=row["sequence"])
-
-
-def _wants(rows: Iterable[Row]) -> Iterable[Want]:
-    for (key, _number, is_held), group in groupby(
-        rows, key=lambda row: (row["key"], row["number"], row["is_held"])
-    ):
-        layers = tuple(row["layer"] for row in group)
-        yield Want(receiver=key, layers=layers, is_held=bool(is_held))
-
-
-def _status(row: Row, now: int) -> ReceiverStatus:
-    return ReceiverStatus(
-        receiver=row["receiver"],
-        wanted=row["receiver_wanted"],
-        notified=row["notified"],
-        callable=row["callable"],
-        failures=row["failures"],
-        is_leased=row["lease_until"] is not None and row["lease_until"] > now,
-        due_at=to_instant(row["due_at"]),
-        last_attempt=None if row["id"] is None else to_attempt(row),
-    )
+    wants = tuple(to_wants(connection.execute(SQL["wants"], (row["id"],))))
+    return to_saved_plan(row, matches=matches or from_affected(row["affected"]), wants=wants)

@@ -10,18 +10,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.core.errors import StaleCursor
-from router.core.model import RefState, Saved, Waiting
+from router.core.model import RefState, Saved
 from router.store.queries import SQLITE as SQL
-from router.store.rows import to_bytes, to_delivery, to_ref_state, to_ref_update, to_text
+from router.store.rows import to_bytes, to_delivery, to_ref_state, to_text
 from router.store.sqlite import history
 from router.store.sqlite.planning import Planned, decide, insert_plans
 from router.store.sqlite.saving import check_generations, insert_own_delivery
+from router.store.stories import to_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from sqlite3 import Connection, Row
+    from sqlite3 import Connection
 
-    from router.core.model import Closing, Delivery, DeliveryStatus, Observation, TrackedRef
+    from router.core.model import Closing, DeliveryStatus, Observation, TrackedRef, Waiting
 
 
 def ref_state(connection: Connection, tracked: TrackedRef) -> RefState:
@@ -42,16 +43,7 @@ def waiting(connection: Connection, repository: str) -> Sequence[Waiting]:
     positions = json.dumps(sorted({hint["delivery"] for hint in hints}))
     rows = connection.execute(SQL["deliveries_at"], (positions,)).fetchall()
     deliveries = {row["position"]: to_delivery(row) for row in rows}
-    return [_waiting(deliveries[hint["delivery"]], hint) for hint in hints]
-
-
-def _waiting(delivery: Delivery, hint: Row) -> Waiting:
-    return Waiting(
-        delivery=delivery.id,
-        received_at=delivery.received_at,
-        update=to_ref_update(delivery.updates[hint["ordinal"]]),
-        is_followed=bool(hint["is_followed"]),
-    )
+    return [to_waiting(deliveries[hint["delivery"]], hint) for hint in hints]
 
 
 def waiting_repositories(connection: Connection) -> Sequence[str]:

@@ -13,11 +13,10 @@ from router.core.model import RefState, SavedPlan
 from router.core.push import is_zero
 from router.store.queries import SQLITE as SQL
 from router.store.rows import (
-    bytes_or_none,
+    cluster_of,
     from_match,
-    from_paths,
+    from_plan,
     is_told_by_affected,
-    to_affected,
     to_bytes,
 )
 from router.store.sqlite.statements import execute_rows
@@ -176,25 +175,8 @@ def insert_plans(
 def _plan_row(plan_id: int, planned: Planned) -> tuple[Any, ...]:
     """The parameters of `insert_plan`."""
     plan, ref, sequence = planned.decision
-    return (
-        plan_id,
-        planned.position,
-        planned.generation,
-        plan.repository,
-        plan.knowledge,
-        to_bytes(plan.reason),
-        bytes_or_none(plan.ref),
-        plan.commit,
-        plan.before,
-        plan.cursor,
-        plan.told,
-        plan.unmapped_count,
-        plan.path_count,
-        from_paths(plan.paths),
-        ref,
-        sequence,
-        to_affected(plan.matches),
-    )
+    row = from_plan(planned.position, planned.generation, plan, ref, sequence)
+    return plan_id, *row
 
 
 def _raise_wants(connection: Connection, plans: Sequence[tuple[int, Plan]], now: int) -> None:
@@ -230,8 +212,3 @@ def _by_receiver(rows: Iterable[Row]) -> Mapping[str, list[tuple[int, int]]]:
     for numbers in raised.values():
         numbers.sort(reverse=True)
     return raised
-
-
-def cluster_of(receiver: str) -> str:
-    """The cluster in a receiver's key; Kubernetes names hold no slash."""
-    return receiver.rsplit("/", 2)[0]
