@@ -3,6 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.clock import FakeClock
+from tests.postgres.fixtures import clocked_schema, new_schema, postgres
+
+__all__ = ["clocked_schema", "new_schema", "postgres"]
 
 SUITES = (
     "saving",

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from router.core.errors import OperatorError
-from router.store.queries import read_sql
+from router.store.migrations import migrations as migrations_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from sqlite3 import Connection
 
-_MIGRATION = re.compile(r"^(?P<version>\d{4})_\w+\.sql$")
-
 
 def migrations() -> Sequence[tuple[int, str]]:
     """Every migration's number and SQL, in order."""
-    folder = files("router.store").joinpath("sql", "sqlite")
-    names = sorted(entry.name for entry in folder.iterdir() if _MIGRATION.match(entry.name))
-    return [(int(name[:4]), read_sql(f"sqlite/{name}")) for name in names]
+    return migrations_of("sqlite")
 
 
 def migrate(connection: Connection) -> None:

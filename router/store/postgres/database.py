@@ -1,0 +1,146 @@
+"""Transactions on the server: run whole, run again where that helps, or else nothing was done."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from router.core.errors import StoreUnavailable
+from router.store.postgres.connection import create_pool
+from router.store.postgres.failures import (
+    ABANDONED,
+    REPEATABLE,
+    TROUBLES,
+    unavailable,
+    unusable,
+)
+from router.store.postgres.schema import migrate
+from router.store.postgres.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import Any
+
+    from router.core.database import DatabaseUrl
+    from router.ports import Clock
+    from router.store.postgres.statements import Connection
+
+T = TypeVar("T")
+
+MAX_CONNECTIONS = 10
+"""Of one replica. Savers and recorders have two each; the rest is for claims, looks and readers."""
+
+ACQUIRE_TIMEOUT_SECONDS = 10.0
+"""How long to wait for a connection that others use."""
+
+RELEASE_TIMEOUT_SECONDS = 5.0
+"""How long to wait for a statement that was given up to end; then its connection is dropped."""
+
+CLOSE_TIMEOUT_SECONDS = 10.0
+"""How long what runs may take to end when the store is closed."""
+
+MAX_TRIES = 5
+"""Of a transaction that others are in the way of."""
+
+RETRY_SECONDS = 0.05
+"""At most so long before a transaction is run again, so that the others are done with it."""
+
+
+class Database:
+    """The database of one URL, over a pool of connections."""
+
+    def __init__(
+        self, pool: asyncpg.Pool[asyncpg.Record], *, url: DatabaseUrl, clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._url = url
+        self._clock = clock
+        self._is_closed = False
+
+    @classmethod
+    async def open(cls, url: DatabaseUrl, *, clock: Clock) -> Database:
+        """Bring the database to the newest schema and connect. Raises OperatorError."""
+        try:
+            await migrate(url)
+            pool = await create_pool(url, clock, size=MAX_CONNECTIONS)
+        except (*TROUBLES, ValueError) as error:
+            raise unusable(error, url) from error
+        return cls(pool, url=url, clock=clock)
+
+    async def write(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run *operation* in a transaction that is durable when this returns.
+
+        Whatever *operation* raises undoes it. It is run again when others were in its way. Raises
+        StoreUnavailable for an error of the database.
+        """
+        return await self._repeatedly(lambda: self._transact("begin", operation))
+
+    async def read(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run *operation* on one consistent snapshot. Raises StoreUnavailable."""
+        return await self._repeatedly(lambda: self._transact("begin_reading", operation))
+
+    async def fetch(self, name: str, *parameters: Any) -> list[asyncpg.Record]:
+        """The rows of one statement, a transaction of its own. Raises StoreUnavailable."""
+
+        async def run() -> list[asyncpg.Record]:
+            async with self._connection() as connection:
+                return await connection.fetch(SQL[name], *parameters)
+
+        return await self._repeatedly(run)
+
+    async def close(self) -> None:
+        """Let what runs end, then close every connection."""
+        self._is_closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await self._pool.close()
+
+    async def _repeatedly(self, run: Callable[[], Awaitable[T]]) -> T:
+        for tries_left in reversed(range(MAX_TRIES)):
+            try:
+                return await run()
+            except REPEATABLE as error:
+                if not tries_left:
+                    raise unavailable(error, self._url)  # noqa: B904 - it has its cause
+            await asyncio.sleep(RETRY_SECONDS * self._clock.jitter())
+        raise AssertionError("the last try returns or raises")
+
+    async def _transact(self, begin: str, operation: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connection() as connection:
+            await connection.execute(SQL[begin])
+            try:
+                outcome = await operation(connection)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await connection.execute(SQL["commit"])
+            return outcome
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection that nobody else uses. Translates errors, but not those to be repeated."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
+        except REPEATABLE:
+            raise
+        except TROUBLES as error:
+            if isinstance(error, ABANDONED):
+                await self._pool.expire_connections()
+            raise unavailable(error, self._url)  # noqa: B904 - it has its cause, where it may
+
+
+async def _roll_back(connection: Connection) -> None:
+    """A connection that cannot even be rolled back is not kept."""
+    try:
+        await connection.execute("ROLLBACK")
+    except TROUBLES:
+        connection.terminate()

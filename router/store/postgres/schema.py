@@ -1,0 +1,66 @@
+"""Brings a database to the newest schema: numbered migrations, forward only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.errors import OperatorError
+from router.store.migrations import migrations
+from router.store.postgres.connection import connect_alone
+from router.store.postgres.statements import SQL
+
+if TYPE_CHECKING:
+    from router.core.database import DatabaseUrl
+    from router.store.postgres.statements import Connection
+
+MIN_POSTGRES = 14
+"""The oldest version that is still looked after when this was written, and tested against."""
+
+
+async def migrate(url: DatabaseUrl) -> int:
+    """Apply what is missing, in one transaction; returns the number the schema had before.
+
+    Several may do so at once: one does the work and the others find it done. Raises OperatorError
+    when the database was written by a newer version of this program.
+    """
+    connection = await connect_alone(url)
+    try:
+        _check_version(connection)
+        number = await read_number(connection)
+        if number < migrations("postgres")[-1][0]:
+            async with connection.transaction():
+                await connection.execute(SQL["lock_schema"])
+                number = await read_number(connection)
+                await _apply(connection, number)
+        return number
+    finally:
+        await connection.close()
+
+
+async def read_number(connection: Connection) -> int:
+    """The number of the schema, 0 where there is none. Raises OperatorError for a newer one."""
+    if not await connection.fetchval(SQL["has_migrations"]):
+        return 0
+    number: int = await connection.fetchval(SQL["schema_number"]) or 0
+    newest = migrations("postgres")[-1][0]
+    if number > newest:
+        raise OperatorError(
+            f"the database has schema {number}, but this version knows only {newest}: "
+            "run the newer flux-router that wrote it, or restore a backup"
+        )
+    return number
+
+
+async def _apply(connection: Connection, number: int) -> None:
+    if not number:
+        await connection.execute(SQL["create_migrations"])
+    for each, sql in migrations("postgres"):
+        if each > number:
+            await connection.execute(sql)
+            await connection.execute(SQL["insert_migration"], each)
+
+
+def _check_version(connection: Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < MIN_POSTGRES:
+        raise OperatorError(f"PostgreSQL {MIN_POSTGRES} is needed, this is {version.major}")

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import asyncpg
+import pytest
+
+from router.store.postgres.store import PostgresStore
+from tests.postgres.clocked import ClockedStore
+from tests.store.builders import adopt_nothing, make_activation
+from tests.store.contract import StoreContract
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from router.core.database import DatabaseUrl
+    from router.ports import Store
+    from tests.fakes.clock import FakeClock
+
+
+class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    async def store(self, clocked_schema: DatabaseUrl, clock: FakeClock) -> AsyncIterator[Store]:
+        connection = await asyncpg.connect(clocked_schema.text)
+        inner = await PostgresStore.open(clocked_schema, clock=clock)
+        store = cast("Store", ClockedStore(inner, connection, clock))
+        await store.activate(make_activation(), adopt=adopt_nothing)
+        yield store
+        await store.close()
+        await connection.close()
