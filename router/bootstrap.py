@@ -10,6 +10,7 @@ import sys
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from router.config.settings import Settings
+    from router.core.database import DatabaseUrl
     from router.core.model import Secret
-    from router.ports import Clock, Observer
+    from router.ports import Clock, Observer, Store
     from router.web.clients import Network
 
 log = structlog.get_logger("flux_router")
@@ -88,7 +90,7 @@ def describe_start(settings: Settings, listeners: Sequence[socket.socket]) -> di
         "version": __version__,
         "public": str(public),
         "admin": str(admin),
-        "database": str(settings.database_path),
+        "database": str(settings.database_url),
         "config": str(settings.config),
     }
 
@@ -104,7 +106,7 @@ async def build_service(
     clock = SystemClock()
     metrics = MetricsObserver(clock)
     observer = Observers(LogObserver(), metrics)
-    store = await SqliteStore.open(settings.database_path, clock=clock)
+    store = await open_store(settings.database_url, clock)
     resources.push_async_callback(store.close)
     client = create_client(settings, clock)
     resources.push_async_callback(client.close)
@@ -133,6 +135,16 @@ async def build_service(
     return join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
 
 
+async def open_store(url: DatabaseUrl, clock: Clock) -> Store:
+    """The store that *url* names, in the newest schema. Raises OperatorError."""
+    if url.is_sqlite:
+        return await SqliteStore.open(Path(url.path), clock=clock)
+    # Imported here: a service on SQLite starts sooner, and takes less memory, without its driver.
+    from router.store.postgres.store import PostgresStore
+
+    return await PostgresStore.open(url, clock=clock)
+
+
 def join_service(
     settings: Settings,
     parts: Parts,
@@ -150,6 +162,7 @@ def join_service(
         metrics,
         token,
         troubles=refs.troubles,
+        database=str(settings.database_url),
         trusted_proxies=settings.trusted_proxies or (),
     )
     keep_days = settings.retention_days
@@ -184,6 +197,7 @@ def create_apps(
     token: Secret | None,
     *,
     troubles: Mapping[str, str],
+    database: str,
     trusted_proxies: Collection[Network],
 ) -> tuple[Starlette, Starlette]:
     """The apps of the public and the admin listener."""
@@ -200,6 +214,7 @@ def create_apps(
         requests=Requests(parts),
         render_metrics=metrics.render,
         troubles=troubles,
+        database=database,
     )
     return public, create_admin_app(api, token=token)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,34 +13,48 @@ import click
 from router.config.settings import load_settings
 from router.core.errors import OperatorError
 from router.remote.system import SystemClock
+from router.store.migrations import migrations
 from router.store.sqlite.connection import connect_reader
-from router.store.sqlite.schema import migrations
 from router.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from router.core.database import DatabaseUrl
 
 
 @click.command()
 def migrate() -> None:
-    """Bring the database of ROUTER_DATABASE_URL to the newest schema, while no service runs.
+    """Bring the database of ROUTER_DATABASE_URL to the newest schema.
 
-    `serve` does the same when it starts. There is no way back but a backup.
+    `serve` does the same when it starts. A SQLite file cannot be migrated while a service uses it.
+    There is no way back but a backup.
     """
-    path = load_settings(os.environ).database_path
+    url = load_settings(os.environ).database_url
+    kind = "sqlite" if url.is_sqlite else "postgres"
+    before = _migrate_file(Path(url.path)) if url.is_sqlite else _migrate_server(url)
+    after, _ = migrations(kind)[-1]
+    if not before:
+        click.echo(f"{url}: made, with schema {after}")
+    elif before == after:
+        click.echo(f"{url}: schema {after} is the newest, nothing to do")
+    else:
+        click.echo(f"{url}: from schema {before} to {after}")
+
+
+def _migrate_server(url: DatabaseUrl) -> int:
+    """The schema before, 0 for none."""
+    from router.store.postgres.schema import migrate  # most commands need no driver
+
+    return asyncio.run(migrate(url))
+
+
+def _migrate_file(path: Path) -> int:
+    """The schema before, 0 for none. Opening takes the lock: a service that runs refuses it."""
     before = _read_version(path) if path.exists() else 0
     asyncio.run(_open_once(path))
-    after, _ = migrations()[-1]
-    if not before:
-        click.echo(f"{path}: made, with schema {after}")
-    elif before == after:
-        click.echo(f"{path}: schema {after} is the newest, nothing to do")
-    else:
-        click.echo(f"{path}: from schema {before} to {after}")
+    return before
 
 
 async def _open_once(path: Path) -> None:
-    """Opening takes the lock and migrates; a service that runs refuses it."""
     store = await SqliteStore.open(path, clock=SystemClock())
     await store.close()
 

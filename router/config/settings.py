@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from router.config.binds import Bind, parse_bind
 from router.config.report import did_you_mean
 from router.config.secret_files import MAX_SECRET_BYTES, read_limited
+from router.core.database import DatabaseUrl, parse_database_url
 from router.core.errors import SettingsInvalid
 from router.core.model import Secret
 
@@ -26,8 +27,6 @@ PREFIX: Final = "ROUTER_"
 LogFormat: TypeAlias = Literal["console", "json", "auto"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
-_SQLITE = "sqlite:///"
-
 # Kubernetes sets these in every container when a Service is named `router` or `router-…`.
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _SERVICE_VARIABLES = re.compile(
@@ -37,14 +36,8 @@ _SERVICE_VARIABLES = re.compile(
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
-def _database_url(text: object) -> str:
-    scheme, separator, _ = str(text).partition("://")
-    if not separator or scheme.partition("+")[0] != "sqlite":
-        raise ValueError("must start with sqlite:// as this version keeps its state in SQLite only")
-    path = str(text).removeprefix(_SQLITE)
-    if path == text or not path or ":memory:" in path or re.search(r"[?#\0]|/\Z", path):
-        raise ValueError("must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
-    return str(text)
+def _database_url(value: object) -> object:
+    return parse_database_url(value) if isinstance(value, str) else value
 
 
 def _admin_url(text: object) -> str:
@@ -87,7 +80,9 @@ class Settings(BaseSettings):
     )
 
     config: Path = Path("./router.yaml")
-    database_url: Annotated[str, BeforeValidator(_database_url)] = "sqlite:///./flux-router.db"
+    database_url: Annotated[DatabaseUrl, BeforeValidator(_database_url)] = DatabaseUrl(
+        "sqlite:///./flux-router.db"
+    )
     data_dir: Path = Path("./flux-router-data")
     """Where the clones of Git repositories are; what is in it can be made again."""
     public_bind: Annotated[Bind, BeforeValidator(_bind)] = Bind("0.0.0.0", 8080)  # noqa: S104 - the public side is for an Ingress
@@ -118,10 +113,6 @@ class Settings(BaseSettings):
     """Between two looks at the routing file and its secrets."""
     receiver_proxy: bool = False
     """Whether calls to receivers honour the usual proxy variables."""
-
-    @property
-    def database_path(self) -> Path:
-        return Path(unquote(self.database_url.removeprefix(_SQLITE)))
 
     @classmethod
     def settings_customise_sources(

@@ -33,7 +33,9 @@ class DatabaseUrl:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must be seen nowhere, as it is written and as it is meant."""
+        """PostgreSQL: what must be seen nowhere, as it is written and as it is meant."""
+        if self.is_sqlite:
+            return ()
         written = urlsplit(self.text).netloc.rpartition("@")[0].partition(":")[2]
         given = [self.parameters.get(name, "") for name in ("password", "sslpassword")]
         return tuple(filter(None, {written, unquote(written), *given}))

@@ -52,13 +52,16 @@ class AdminApi:
         requests: Requests,
         render_metrics: Callable[[Sequence[ReceiverStatus]], bytes],
         troubles: Mapping[str, str],
+        database: str,
     ) -> None:
+        """*database* tells where the state is kept, without a password."""
         self._store = store
         self._in_force = in_force
         self._requests = requests
         self._render_metrics = render_metrics
         self._troubles = troubles
         """Entries whose Git host cannot be read, and why; kept up to date by others."""
+        self._database = database
         self._budget = BodyBudget(MAX_API_BODIES_IN_FLIGHT_BYTES)
 
     async def metrics(self, _request: Request) -> Response:
@@ -80,6 +83,7 @@ class AdminApi:
                 "routingIsCurrent": not self._in_force.problems,
                 "problems": [str(problem) for problem in self._in_force.problems],
                 "unreadableRepositories": dict(self._troubles),
+                "database": self._database,
             }
         )
 

@@ -236,6 +236,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             {"type": "object", "additionalProperties": TEXT},
             "Git mode: entries whose Git host cannot be read, and why.",
         ),
+        database=describe(TEXT, "Where the state is kept, without a password."),
     ),
 }
 """Every shape, by the name that others refer to it with."""

@@ -122,6 +122,7 @@ class Listener:
             requests=Requests(parts),
             render_metrics=lambda _receivers: b"",
             troubles={},
+            database="router.db",
         )
         self.app = create_admin_app(api, token=Secret(token) if token else None)
         live = Live(parts, store, self.url, self.loop)

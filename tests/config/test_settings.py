@@ -14,6 +14,20 @@ from router.core.errors import SettingsInvalid
 from router.core.model import Secret
 from tests.config.bad_files import CANARY
 
+BAD_POSTGRES_URLS = [
+    f"postgresql://me:{CANARY}",  # no database
+    f"postgresql://me:{CANARY}@db",
+    f"postgresql://me:{CANARY}@db/",
+    f"postgresql://me:a@{CANARY}@db/x",  # the driver would look for the host CANARY@db
+    f"postgresql://me:1/{CANARY}@db/x",  # would be port 1 of the host me
+    f"postgresql://me:1?{CANARY}@db/x",
+    f"postgresql://me:1#{CANARY}@db/x",
+    f"postgresql://me:{CANARY}@db:port/x",
+    f"postgresql://me:{CANARY}@[db/x",
+    f"postgresql://me:{CANARY} @db/x",
+    f"postgresql://me:{CANARY}@db/x?sslmode",
+]
+
 
 def problems(**environ: str) -> list[str]:
     with pytest.raises(SettingsInvalid) as caught:
@@ -24,7 +38,7 @@ def problems(**environ: str) -> list[str]:
 def test_an_empty_environment_gives_the_defaults() -> None:
     settings = load_settings({"PATH": "/bin", "router_config": "x"})
     assert settings.config == Path("router.yaml")
-    assert settings.database_path == Path("flux-router.db")
+    assert str(settings.database_url) == "./flux-router.db"
     assert settings.public_bind.address == ("0.0.0.0", 8080)
     assert settings.admin_bind.address == ("127.0.0.1", 9090)
     assert settings.admin_token_file is None
@@ -68,7 +82,7 @@ def test_every_variable_is_read() -> None:
     defaults = load_settings({})
     for field in Settings.model_fields:
         assert getattr(settings, field) != getattr(defaults, field)
-    assert settings.database_path == Path("/data/x y.db")
+    assert settings.database_url.path == "/data/x y.db"
     assert settings.public_bind == Bind("0.0.0.0", 80)
     assert settings.admin_bind == Bind("::", 0)
     assert list(map(str, settings.trusted_proxies or ())) == [
@@ -128,16 +142,16 @@ def test_a_wrong_value_is_told_without_repeating_it(name: str, value: str, reaso
 @pytest.mark.parametrize(
     "url",
     [
-        f"postgresql://me:{CANARY}@db/x",
         f"postgresql+asyncpg://me:{CANARY}@db/x",
+        f"mysql://me:{CANARY}@db/x",
         "mysql://x",
         "flux-router.db",
         "/data/flux-router.db",
     ],
 )
-def test_only_sqlite_is_a_database_of_this_version(url: str) -> None:
+def test_a_database_of_another_kind_is_refused(url: str) -> None:
     [problem] = problems(ROUTER_DATABASE_URL=url)
-    assert problem.startswith("ROUTER_DATABASE_URL: must start with sqlite://")
+    assert problem == "ROUTER_DATABASE_URL: must start with sqlite:// or postgresql://"
     assert CANARY not in problem
 
 
@@ -155,6 +169,21 @@ def test_only_sqlite_is_a_database_of_this_version(url: str) -> None:
 def test_the_database_must_be_a_file(url: str) -> None:
     [problem] = problems(ROUTER_DATABASE_URL=url)
     assert "must be sqlite:///relative/file.db or sqlite:////absolute/file.db" in problem
+
+
+@pytest.mark.parametrize("url", BAD_POSTGRES_URLS)
+def test_a_server_that_is_named_in_a_doubtful_way_is_refused(url: str) -> None:
+    [problem] = problems(ROUTER_DATABASE_URL=url)
+    assert problem.startswith("ROUTER_DATABASE_URL: ")
+    assert CANARY not in problem
+
+
+def test_no_password_of_a_database_is_shown() -> None:
+    settings = load_settings({"ROUTER_DATABASE_URL": f"postgresql://me:{CANARY}@db:5433/x?a=b"})
+    assert str(settings.database_url) == "postgresql://me@db:5433/x"
+    assert CANARY in settings.database_url.text
+    assert CANARY not in repr(settings)
+    assert CANARY not in str(settings)
 
 
 def test_all_errors_are_told_at_once() -> None:

@@ -91,6 +91,7 @@ async def open_web(
         in_force=in_force,
         requests=Requests(parts),
         troubles={},
+        database="router.db",
         render_metrics=metrics.render,
     )
     admin = create_admin_app(api, token=Secret(token) if token else None)

@@ -122,6 +122,7 @@ def test_the_document_has_every_route_and_no_other() -> None:
         requests=Requests(parts),
         render_metrics=lambda _receivers: b"",
         troubles={},
+        database="router.db",
     )
     app = create_admin_app(api, token=None)
     assert sorted(served(app.routes)) == sorted(operations())

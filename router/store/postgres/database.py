@@ -63,8 +63,8 @@ class Database:
     @classmethod
     async def open(cls, url: DatabaseUrl, *, clock: Clock) -> Database:
         """Bring the database to the newest schema and connect. Raises OperatorError."""
+        await migrate(url)
         try:
-            await migrate(url)
             pool = await create_pool(url, clock, size=MAX_CONNECTIONS)
         except (*TROUBLES, ValueError) as error:
             raise unusable(error, url) from error

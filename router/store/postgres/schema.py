@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from router.core.errors import OperatorError
 from router.store.migrations import migrations
 from router.store.postgres.connection import connect_alone
+from router.store.postgres.failures import TROUBLES, unusable
 from router.store.postgres.statements import SQL
 
 if TYPE_CHECKING:
@@ -21,20 +22,27 @@ async def migrate(url: DatabaseUrl) -> int:
     """Apply what is missing, in one transaction; returns the number the schema had before.
 
     Several may do so at once: one does the work and the others find it done. Raises OperatorError
-    when the database was written by a newer version of this program.
+    when the database cannot be used, or was written by a newer version of this program.
     """
-    connection = await connect_alone(url)
     try:
-        _check_version(connection)
-        number = await read_number(connection)
-        if number < migrations("postgres")[-1][0]:
-            async with connection.transaction():
-                await connection.execute(SQL["lock_schema"])
-                number = await read_number(connection)
-                await _apply(connection, number)
-        return number
-    finally:
-        await connection.close()
+        connection = await connect_alone(url)
+        try:
+            return await _migrate(connection)
+        finally:
+            await connection.close()
+    except (*TROUBLES, ValueError) as error:
+        raise unusable(error, url) from error
+
+
+async def _migrate(connection: Connection) -> int:
+    _check_version(connection)
+    number = await read_number(connection)
+    if number < migrations("postgres")[-1][0]:
+        async with connection.transaction():
+            await connection.execute(SQL["lock_schema"])
+            number = await read_number(connection)
+            await _apply(connection, number)
+    return number
 
 
 async def read_number(connection: Connection) -> int:
