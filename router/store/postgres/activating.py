@@ -23,8 +23,8 @@ async def activate(
     activation: Activation,
     adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
 ) -> Activated:
-    """See Store.activate. Waits for whoever saves plans, and nobody saves any meanwhile."""
-    moment = await connection.fetchrow(SQL["lock_generation"])
+    """See Store.activate. Nobody else may save plans meanwhile."""
+    moment = await connection.fetchrow(SQL["moment"], 0, 0)
     assert moment is not None
     now: int = moment["now"]
     number = await _take_number(connection, activation, moment["number"], now)
@@ -72,7 +72,7 @@ async def _adopt(
     decided = [(delivery, ledger.decide([intent])) for delivery, intent in adoptions]
     planned = [(delivery, decisions) for delivery, decisions in decided if decisions]
     count = sum(len(decisions) for _, decisions in planned)
-    ids = await connection.fetchrow(SQL["take_ids"], len(planned), count)
+    ids = await connection.fetchrow(SQL["moment"], len(planned), count)
     assert ids is not None
     places = dict(zip(ids["positions"], planned, strict=True))
     savings = {place: to_saving(each[0], (), rows.generation) for place, each in places.items()}

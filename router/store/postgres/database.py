@@ -70,17 +70,22 @@ class Database:
             raise unusable(error, url) from error
         return cls(pool, url=url, clock=clock)
 
-    async def write(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self, operation: Callable[[Connection], Awaitable[T]], *, locked: str | None = None
+    ) -> T:
         """Run *operation* in a transaction that is durable when this returns.
+
+        *locked* names a statement that locks what must be locked before anything else is.
 
         Whatever *operation* raises undoes it. It is run again when others were in its way. Raises
         StoreUnavailable for an error of the database.
         """
-        return await self._repeatedly(lambda: self._transact("begin", operation))
+        begin = SQL["begin"] if locked is None else f"{SQL['begin']}; {SQL[locked]}"
+        return await self._repeatedly(lambda: self._transact(begin, operation))
 
     async def read(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         """Run *operation* on one consistent snapshot. Raises StoreUnavailable."""
-        return await self._repeatedly(lambda: self._transact("begin_reading", operation))
+        return await self._repeatedly(lambda: self._transact(SQL["begin_reading"], operation))
 
     async def fetch(self, name: str, *parameters: Any) -> list[asyncpg.Record]:
         """The rows of one statement, a transaction of its own. Raises StoreUnavailable."""
@@ -110,8 +115,8 @@ class Database:
 
     async def _transact(self, begin: str, operation: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._connection() as connection:
-            await connection.execute(SQL[begin])
             try:
+                await connection.execute(begin)
                 outcome = await operation(connection)
             except BaseException:
                 await _roll_back(connection)

@@ -55,7 +55,7 @@ async def save_observation(
     ref are another look's by now, or it was removed: StaleCursor.
     """
     intents = observation.intents
-    moment = await connection.fetchrow(SQL["share_generation"], 1, len(intents))
+    moment = await connection.fetchrow(SQL["moment"], 1, len(intents))
     assert moment is not None
     if moment["number"] != generation:
         raise stale(generation, moment["number"])

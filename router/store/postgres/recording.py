@@ -42,7 +42,7 @@ async def record_attempts(
     the time an attempt began is put right before it is compared with the time of a success.
     """
     keys = [recording.attempt.receiver for recording in batch]
-    clusters = {row["name"]: row for row in await connection.fetch(SQL["lock_clusters"], keys)}
+    clusters = await _lock_clusters(connection, keys)
     waking = _clusters_that_may_wake(batch, clusters)
     rows = await connection.fetch(SQL["lock_receivers"], keys, waking)
     if not rows:
@@ -54,15 +54,24 @@ async def record_attempts(
     return outcomes
 
 
+async def _lock_clusters(connection: Connection, keys: Sequence[str]) -> Mapping[str, Row]:
+    """A cluster that is heard of for the first time gets a row, for only rows can be locked."""
+    rows = await connection.fetch(SQL["lock_clusters"], keys)
+    if not {cluster_of(key) for key in keys} <= {row["name"] for row in rows}:
+        await connection.execute(SQL["insert_clusters"], keys)
+        rows = await connection.fetch(SQL["lock_clusters"], keys)
+    return {row["name"]: row for row in rows}
+
+
 def _clusters_that_may_wake(
     batch: Sequence[Recording], clusters: Mapping[str, Row]
 ) -> Sequence[str]:
-    """Those whose waiting receivers a success may make due; their names are in the keys, too."""
+    """Those whose waiting receivers a success may make due."""
     attempts = [recording.attempt for recording in batch]
     if not any(attempt.outcome == "notified" for attempt in attempts):
         return []
     if any(is_unanswered(attempt) for attempt in attempts):
-        return sorted({cluster_of(attempt.receiver) for attempt in attempts} | set(clusters))
+        return sorted(clusters)
     return [name for name, row in clusters.items() if not row["is_reachable"]]
 
 
@@ -105,16 +114,16 @@ class _Books:
         return self._note_reachability(row["cluster"], attempt)
 
     def _note_reachability(self, cluster: str, attempt: Attempt) -> bool:
-        was_reachable, succeeded_at = self._clusters.get(cluster, (None, None))
+        was_reachable, succeeded_at = self._clusters.get(cluster, (True, None))
         if attempt.outcome == "notified":
             self._clusters[cluster] = (True, self._now)
             self._touched_clusters.add(cluster)
-            if was_reachable is False:
+            if not was_reachable:
                 self._wake(cluster)
                 return True
         elif is_unanswered(attempt):
             started_at = to_micros(attempt.started_at) + self._behind
-            if was_reachable is not False and not has_succeeded_since(succeeded_at, started_at):
+            if was_reachable and not has_succeeded_since(succeeded_at, started_at):
                 self._clusters[cluster] = (False, succeeded_at)
                 self._touched_clusters.add(cluster)
         return False

@@ -69,7 +69,7 @@ def key_of(saving: Saving) -> bytes | None:
 async def save_deliveries(connection: Connection, batch: Sequence[Saving]) -> Sequence[Outcome]:
     """Save what can be; a delivery whose intents raise is left out alone."""
     intent_count = sum(len(saving.intents) for saving in batch)
-    moment = await connection.fetchrow(SQL["share_generation"], len(batch), intent_count)
+    moment = await connection.fetchrow(SQL["moment"], len(batch), intent_count)
     assert moment is not None
     places = dict(zip(moment["positions"], batch, strict=True))
     in_force = moment["number"]

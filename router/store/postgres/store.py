@@ -79,7 +79,8 @@ class PostgresStore:
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
     ) -> Activated:
         return await self._database.write(
-            lambda connection: activating.activate(connection, activation, adopt)
+            lambda connection: activating.activate(connection, activation, adopt),
+            locked="hold_generation",
         )
 
     async def save_delivery(
@@ -113,7 +114,8 @@ class PostgresStore:
         return await self._database.write(
             lambda connection: observing.save_observation(
                 connection, observation, generation=generation
-            )
+            ),
+            locked="share_generation",
         )
 
     async def claim_due(
@@ -168,7 +170,8 @@ class PostgresStore:
 
     async def _save(self, batch: Sequence[Saving]) -> Sequence[Outcome]:
         return await self._database.write(
-            lambda connection: saving.save_deliveries(connection, batch)
+            lambda connection: saving.save_deliveries(connection, batch),
+            locked="share_generation",
         )
 
     async def _record(self, batch: Sequence[Recording]) -> Sequence[bool]:

@@ -5,7 +5,8 @@
 -- receivers only while nothing refers to them, and each check would cost every push a look-up a row.
 
 -- One row: the number of the routing file in force, 0 before the first. Whoever saves plans shares
--- a lock on it, whoever brings a routing file into force has it alone.
+-- a lock on the table, whoever brings a routing file into force has it alone: locks on tables are
+-- given in turn, while those on a row may pass by one who waits to have it alone.
 CREATE TABLE in_force (
   id SMALLINT PRIMARY KEY CHECK (id = 1),
   number BIGINT NOT NULL

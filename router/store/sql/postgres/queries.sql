@@ -4,7 +4,9 @@ SELECT pg_advisory_xact_lock(hashtext('flux-router migration in ' || current_sch
 
 -- name: has_migrations
 -- Whether any version of this program has been here.
-SELECT to_regclass(quote_ident(current_schema()) || '.schema_migrations') IS NOT NULL;
+SELECT EXISTS (
+  SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'
+);
 
 -- name: create_migrations
 -- Which migrations were applied, and when.
@@ -42,16 +44,19 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 SELECT number, digest, text FROM generations ORDER BY number DESC LIMIT 1;
 
 -- name: share_generation
--- The number in force, which stays so until the transaction ends; the time; positions and plan ids.
+-- The generation in force stays so until the transaction ends.
+LOCK TABLE in_force IN SHARE MODE;
+
+-- name: hold_generation
+-- Nobody saves plans until the transaction ends, which waits for those who do.
+LOCK TABLE in_force IN EXCLUSIVE MODE;
+
+-- name: moment
+-- The number in force; the time; positions and plan ids for what is to be saved.
 SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
   ARRAY(SELECT nextval('positions') FROM generate_series(1, $1::bigint)) AS positions,
   ARRAY(SELECT nextval('plan_ids') FROM generate_series(1, $2::bigint)) AS plans
-FROM in_force FOR SHARE;
-
--- name: lock_generation
--- The number in force, which nobody plans under until the transaction ends; and the time.
-SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
-FROM in_force FOR UPDATE;
+FROM in_force;
 
 -- name: insert_generation
 -- A routing file comes into force.
@@ -59,11 +64,6 @@ WITH made AS (
   INSERT INTO generations (number, digest, text, loaded_at) VALUES ($1, $2, $3, $4)
 )
 UPDATE in_force SET number = $1;
-
--- name: take_ids
--- Positions and plan ids for what an activation saves.
-SELECT ARRAY(SELECT nextval('positions') FROM generate_series(1, $1::bigint)) AS positions,
-  ARRAY(SELECT nextval('plan_ids') FROM generate_series(1, $2::bigint)) AS plans;
 
 -- name: definitions
 -- Every layer's definition as last adopted.
@@ -359,6 +359,12 @@ SELECT name, is_reachable, succeeded_at FROM clusters
 WHERE name IN (SELECT cluster FROM receivers WHERE key = ANY($1::text[]))
 ORDER BY name FOR NO KEY UPDATE;
 
+-- name: insert_clusters
+-- The clusters of some receivers, of which nothing bad is known.
+INSERT INTO clusters (name, is_reachable)
+SELECT DISTINCT cluster, TRUE FROM receivers WHERE key = ANY($1::text[]) ORDER BY cluster
+ON CONFLICT DO NOTHING;
+
 -- name: lock_receivers
 -- The numbers of some receivers and of those that wait on some clusters; and the time.
 SELECT r.id, r.key, r.cluster, r.wanted, r.notified, r.callable, r.failures, r.due_at,
@@ -392,13 +398,9 @@ WHERE r.id = n.id;
 
 -- name: save_clusters
 -- Whether clusters answer, and when they last answered 200.
-INSERT INTO clusters (name, is_reachable, succeeded_at)
-SELECT n.name, n.is_reachable, n.succeeded_at
+UPDATE clusters c SET is_reachable = n.is_reachable, succeeded_at = n.succeeded_at
 FROM unnest($1::text[], $2::boolean[], $3::bigint[]) AS n (name, is_reachable, succeeded_at)
-ORDER BY n.name COLLATE "C"
-ON CONFLICT (name) DO UPDATE
-  SET is_reachable = excluded.is_reachable,
-      succeeded_at = greatest(clusters.succeeded_at, excluded.succeeded_at);
+WHERE c.name = n.name;
 
 -- name: forget_failures
 -- All receivers, or those named, start anew; the waiting ones are due now.
