@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from router.core.database import DatabaseUrl
-    from router.core.model import Plan, Saved
+    from router.core.model import Outcome, Plan, Saved
     from tests.fakes.clock import FakeClock
 
 KEYS = [f"prod/flux-system/r{number:02}" for number in range(40)]
@@ -269,7 +269,7 @@ async def test_calls_are_recorded_and_clusters_woken_beside_saves_and_claims(
 
     async def dispatch(store: PostgresStore, owner: str) -> None:
         for number in range(ROUNDS):
-            outcome = "notified" if number % 2 else "unreachable"
+            outcome: Outcome = "notified" if number % 2 else "unreachable"
             for each in await claim(store, {"prod": 5}, owner=owner):
                 await record(store, clock, each, outcome, owner=owner, retry_seconds=0)
 

@@ -12,8 +12,10 @@ from router.core.errors import StoreUnavailable
 from router.store.postgres.connection import create_pool
 from router.store.postgres.failures import (
     ABANDONED,
+    LOST,
     REPEATABLE,
     TROUBLES,
+    NotBegun,
     unavailable,
     unusable,
 )
@@ -107,16 +109,17 @@ class Database:
         for tries_left in reversed(range(MAX_TRIES)):
             try:
                 return await run()
-            except REPEATABLE as error:
+            except (*REPEATABLE, NotBegun) as error:
                 if not tries_left:
-                    raise unavailable(error, self._url)  # noqa: B904 - it has its cause
+                    cause = error.__cause__ or error
+                    raise unavailable(cause, self._url)  # noqa: B904 - it has its cause
             await asyncio.sleep(RETRY_SECONDS * self._clock.jitter())
         raise AssertionError("the last try returns or raises")
 
     async def _transact(self, begin: str, operation: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._connection() as connection:
             try:
-                await connection.execute(begin)
+                await _begin(connection, begin)
                 outcome = await operation(connection)
             except BaseException:
                 await _roll_back(connection)
@@ -135,12 +138,21 @@ class Database:
                 yield connection
             finally:
                 await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
-        except REPEATABLE:
+        except (*REPEATABLE, NotBegun):
             raise
         except TROUBLES as error:
             if isinstance(error, ABANDONED):
                 await self._pool.expire_connections()
             raise unavailable(error, self._url)  # noqa: B904 - it has its cause, where it may
+
+
+async def _begin(connection: Connection, begin: str) -> None:
+    """A connection may have been lost at rest. Raises NotBegun then, and another one will do."""
+    try:
+        await connection.execute(begin)
+    except LOST as error:
+        connection.terminate()
+        raise NotBegun from error
 
 
 async def _roll_back(connection: Connection) -> None:

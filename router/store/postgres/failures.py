@@ -13,8 +13,18 @@ from router.core.errors import OperatorError, StoreUnavailable
 if TYPE_CHECKING:
     from router.core.database import DatabaseUrl
 
-TROUBLES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-"""Whatever a statement or an attempt to connect may end in."""
+LOST = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a session that was ended while nobody looked
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+)
+"""What a statement on a connection that is gone ends in."""
+
+TROUBLES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Whatever a statement or an attempt to connect may end in; a TimeoutError is an OSError, too."""
 
 REPEATABLE = (
     asyncpg.DeadlockDetectedError,
@@ -38,6 +48,10 @@ ABANDONED = (
     asyncpg.CannotConnectNowError,
 )
 """The server is going or is no primary any more: no connection to it is worth keeping."""
+
+
+class NotBegun(Exception):
+    """The connection was lost before the transaction began: nothing can have been done."""
 
 
 class Unfit(StoreUnavailable):
