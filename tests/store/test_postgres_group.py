@@ -1,0 +1,322 @@
+"""Saves that wait share a transaction, and each of them fares as if it were alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from router.core.errors import StaleCursor, StaleGeneration, StoreUnavailable
+from router.core.model import Attempt, Delivery, Intent, Plan, RefState, Saved
+from router.store.postgres import calling, recording, saving
+from router.store.postgres.failures import Unfit
+from router.store.postgres.group import MAX_BATCH, WRITER_COUNT, Group
+from router.store.postgres.statements import SQL
+from router.store.postgres.store import PostgresStore
+from tests.store.builders import (
+    APP1,
+    MAIN,
+    Asking,
+    adopt_nothing,
+    claim,
+    make_activation,
+    make_attempt,
+    make_delivery,
+    make_intent,
+    make_plan,
+    make_update,
+    make_want,
+    save,
+    status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from router.core.database import DatabaseUrl
+    from router.store.postgres.database import Database
+    from router.store.postgres.statements import Connection
+    from tests.fakes.clock import FakeClock
+
+
+class Gate:
+    """A *save* that answers with its members, once it is let."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.running = 0
+        self.is_open = asyncio.Event()
+
+    async def save(self, batch: Sequence[int]) -> Sequence[int | Exception]:
+        self.batches.append(list(batch))
+        self.running += 1
+        assert self.running <= WRITER_COUNT
+        await self.is_open.wait()
+        self.running -= 1
+        if any(member < 0 for member in batch):
+            raise Unfit("cannot be")
+        if any(member == 0 for member in batch):
+            raise StoreUnavailable("gone")
+        return [ValueError() if member == 13 else member for member in batch]
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+async def run_all(group: Group[int, int], gate: Gate, *members: int) -> list[Any]:
+    """One at a time while the gate is closed, then all that wait."""
+    tasks = []
+    for member in members:
+        tasks.append(asyncio.create_task(group.run(member)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    gate.is_open.set()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def alone(member: int) -> None:
+    """No two members are the same."""
+
+
+async def test_what_waits_shares_the_next_batch(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    assert await run_all(group, gate, *range(1, 8)) == list(range(1, 8))
+    assert gate.batches == [[1], [2], [3, 4, 5, 6, 7]]
+    assert group.commit_count == 3
+
+
+async def test_a_batch_is_bounded(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    await run_all(group, gate, *range(20, MAX_BATCH + 30))
+    assert [len(batch) for batch in gate.batches] == [1, 1, MAX_BATCH, 8]
+
+
+async def test_members_of_one_key_never_share_a_batch(gate: Gate) -> None:
+    group = Group(gate.save, key=lambda member: member % 10)
+    assert await run_all(group, gate, 1, 2, 23, 33, 4, 43, 5) == [1, 2, 23, 33, 4, 43, 5]
+    assert gate.batches[2] == [23, 4, 5]
+    assert sorted(gate.batches[3:]) == [[33], [43]]
+
+
+async def test_a_member_that_fails_is_told_alone(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    outcomes = await run_all(group, gate, 1, 2, 12, 13, 14)
+    assert [type(each) for each in outcomes] == [int, int, int, ValueError, int]
+
+
+async def test_a_member_that_cannot_be_stored_is_found_and_left_out(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    outcomes = await run_all(group, gate, 1, 2, 3, -4, 5)
+    assert [type(each) for each in outcomes] == [int, int, int, Unfit, int]
+
+
+async def test_a_batch_that_cannot_be_saved_is_told_to_all(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    outcomes = await run_all(group, gate, 1, 2, 3, 0, 5)
+    assert [type(each) for each in outcomes] == [int, int, *[StoreUnavailable] * 3]
+
+
+async def test_who_gives_up_waiting_leaves_the_others_alone(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    tasks = [asyncio.create_task(group.run(member)) for member in range(1, 6)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    gate.is_open.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [int, int, int, asyncio.CancelledError, int]
+
+
+async def test_closing_finishes_what_was_handed_in(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+    tasks = [asyncio.create_task(group.run(member)) for member in range(1, 6)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(group.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await group.run(6)
+    gate.is_open.set()
+    await closing
+    assert [task.result() for task in tasks] == [1, 2, 3, 4, 5]
+
+
+@pytest.fixture
+async def store(new_schema: DatabaseUrl, clock: FakeClock) -> AsyncIterator[PostgresStore]:
+    store = await PostgresStore.open(new_schema, clock=clock)
+    await store.activate(make_activation(), adopt=adopt_nothing)
+    yield store
+    await store.close()
+
+
+async def test_saves_of_one_moment_share_a_commit(store: PostgresStore, clock: FakeClock) -> None:
+    await asyncio.gather(*(save(store, clock, after=f"c{number}") for number in range(100)))
+    assert store.commit_count == 1
+    assert (await status(store)).wanted == 100
+
+
+def fail(state: RefState) -> Plan | None:
+    raise StaleCursor("moved")
+
+
+async def test_of_one_batch_only_those_that_fail_are_left_out(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    """Nothing of a failed member stays: no cursor, no number, no commit, no hint, no duplicate."""
+    asking = Asking(make_plan(make_want(), cursor="c9"))
+    failing = [make_intent(make_want(), after="c5"), Intent(decide=fail, tracked=MAIN, after="c6")]
+    lost = make_delivery(clock, provider_delivery_id="p1", updates=(make_update(),))
+    saves = [
+        store.save_delivery(make_delivery(clock), [make_intent(make_want())], generation=1),
+        store.save_delivery(lost, failing, generation=1),
+        store.save_delivery(make_delivery(clock), [make_intent(make_want())], generation=2),
+        *(
+            store.save_delivery(
+                make_delivery(clock), [Intent(decide=asking, tracked=MAIN, after=tip)], generation=1
+            )
+            for tip in ("c5", "c6", "c1")
+        ),
+    ]
+    outcomes = await asyncio.gather(*saves, return_exceptions=True)
+    assert [type(each).__name__ for each in outcomes] == [
+        "Saved", "StaleCursor", "StaleGeneration", "Saved", "Saved", "Saved",
+    ]  # fmt: skip
+    assert isinstance(outcomes[2], StaleGeneration)
+    assert store.commit_count == 1
+    assert [state.is_tip_known for state in asking.states] == [False, False, True]
+    assert [state.cursor for state in asking.states] == ["c1", "c9", "c9"]
+    assert await store.delivery(lost.id) is None
+    assert list(await store.waiting("fleet")) == []
+    assert (await status(store)).wanted == 4
+    again = Asking(None)
+    await store.save_delivery(lost, [Intent(decide=again, tracked=MAIN, after="c5")], generation=1)
+    assert [state.is_tip_known for state in again.states] == [True]
+
+
+async def test_a_commit_that_only_a_failed_intent_named_is_not_known(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    failing = [Intent(decide=fail, tracked=MAIN, before="b7", after="c7")]
+    with pytest.raises(StaleCursor):
+        await store.save_delivery(make_delivery(clock), failing, generation=1)
+    asking = Asking(make_plan())
+    for tip in ("b7", "c7"):
+        await store.save_delivery(
+            make_delivery(clock), [Intent(decide=asking, tracked=MAIN, after=tip)], generation=1
+        )
+    assert [state.is_tip_known for state in asking.states] == [False, False]
+
+
+async def test_a_redelivery_in_the_same_moment_is_saved_if_the_first_one_fails(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    def twin() -> Delivery:
+        return make_delivery(clock, provider_delivery_id="p1")
+
+    failing = [Intent(decide=fail, tracked=MAIN, after="c2")]
+    outcomes = await asyncio.gather(
+        store.save_delivery(twin(), failing, generation=1),
+        store.save_delivery(twin(), [make_intent(make_want())], generation=1),
+        store.save_delivery(twin(), [make_intent(make_want())], generation=1),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[0], StaleCursor)
+    assert sorted(each.is_duplicate for each in outcomes[1:] if isinstance(each, Saved)) == [
+        False, True,
+    ]  # fmt: skip
+    assert (await status(store)).wanted == 1
+
+
+class Counted:
+    """A connection that counts what it is asked to do."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.count = 0
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        self.count += 1
+        return getattr(self._connection, name)
+
+
+async def cost_of_saving(store: PostgresStore, clock: FakeClock, size: int) -> int:
+    """Statements for a batch of deliveries that want two receivers each."""
+
+    async def run(connection: Connection) -> int:
+        counted = Counted(connection)
+        batch = [
+            saving.to_saving(
+                make_delivery(clock, provider_delivery_id=clock.new_id()),
+                [make_intent(make_want(APP1), make_want(f"prod/n/{number}"), after=f"c{number}")],
+                1,
+            )
+            for number in range(size)
+        ]
+        outcomes = await saving.save_deliveries(cast("Connection", counted), batch)
+        assert not any(isinstance(each, Exception) for each in outcomes)
+        return counted.count
+
+    return await store._database.write(run)
+
+
+async def test_a_batch_costs_as_many_statements_whatever_its_size(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    await save(store, clock)
+    costs = [await cost_of_saving(store, clock, size) for size in (1, 2, 50)]
+    assert costs == [8, 8, 8]
+
+
+async def test_recording_costs_as_many_statements_whatever_the_number_of_calls(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    async def record_all(attempts: list[Attempt]) -> int:
+        async def run(connection: Connection) -> int:
+            counted = Counted(connection)
+            batch = [
+                recording.Recording(attempt=each, owner="us", retry_seconds=1.0)
+                for each in attempts
+            ]
+            await recording.record_attempts(
+                cast("Connection", counted), batch, process_now=lambda: 0
+            )
+            return counted.count
+
+        return await store._database.write(run)
+
+    await save(store, clock, *(make_want(f"prod/n/{number}") for number in range(60)))
+    costs = []
+    for size in (1, 1, 2, 50):
+        claims = await claim(store, {"prod": size})
+        costs.append(await record_all([make_attempt(clock, each) for each in claims]))
+    assert costs == [6, 4, 4, 4]  # a cluster is heard of for the first time once
+
+
+async def test_claiming_writes_nothing_when_nothing_is_due(
+    store: PostgresStore, clock: FakeClock
+) -> None:
+    await save(store, clock)
+    assert len(await claim(store)) == 1
+
+    class Within:
+        """A database of one transaction, that counts its statements."""
+
+        def __init__(self, connection: Connection) -> None:
+            self.names: list[str] = []
+            self._connection = connection
+
+        async def fetch(self, name: str, *parameters: Any) -> list[Any]:
+            self.names.append(name)
+            return await self._connection.fetch(SQL[name], *parameters)
+
+    async def run(connection: Connection) -> list[str]:
+        within = Within(connection)
+        claimed = await calling.claim_due(
+            cast("Database", within), {"prod": 9}, limit=9, owner="us", lease_seconds=1
+        )
+        assert claimed.claims == ()
+        assert await connection.fetchval("SELECT pg_current_xact_id_if_assigned()") is None
+        return within.names
+
+    assert await store._database.write(run) == ["claim_due", "next_due"]
