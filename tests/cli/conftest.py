@@ -7,7 +7,10 @@ import pytest
 
 from tests.cli.fleet import Fleet
 from tests.cli.live import Listener, Live, open_listener
+from tests.postgres.fixtures import new_schema, postgres
 from tests.remote.git.local import make_repo
+
+__all__ = ["new_schema", "postgres"]
 
 FILE = """\
 apiVersion: flux-router/v1

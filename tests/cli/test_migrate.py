@@ -1,18 +1,23 @@
-"""migrate: from any older schema to the newest, and only while no service runs."""
+"""migrate: from any older schema to the newest; a SQLite file only while no service runs."""
 
 from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
 from router.cli.app import cli
 from router.core.errors import OperatorError, SettingsInvalid
+from router.store.migrations import migrations as migrations_of
 from router.store.sqlite.connection import connect_writer
 from router.store.sqlite.lock import FileLock
 from router.store.sqlite.schema import migrations
+
+if TYPE_CHECKING:
+    from router.core.database import DatabaseUrl
 
 NEWEST = migrations()[-1][0]
 
@@ -87,3 +92,10 @@ def test_what_is_no_database_is_refused(database: Path) -> None:
 def test_settings_that_are_wrong_are_told() -> None:
     wrong = CliRunner().invoke(cli, ["migrate"], env={"ROUTER_DATABASE_URL": "mysql://x"})
     assert isinstance(wrong.exception, SettingsInvalid)
+
+
+def test_a_postgres_database_is_migrated_by_its_url(new_schema: DatabaseUrl) -> None:
+    newest, _ = migrations_of("postgres")[-1]
+    for told in (f"made, with schema {newest}", f"schema {newest} is the newest, nothing to do"):
+        done = CliRunner().invoke(cli, ["migrate"], env={"ROUTER_DATABASE_URL": new_schema.text})
+        assert (done.exit_code, done.stdout) == (0, f"{new_schema}: {told}\n")

@@ -20,6 +20,9 @@ from router.demo.service import write_routing_file
 from router.demo.story import write_secrets
 from tests.builders import github_request
 from tests.e2e.git_case import Cases
+from tests.postgres.fixtures import new_schema, postgres
+
+__all__ = ["new_schema", "postgres"]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -126,7 +129,12 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'router.db'}"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     tokens = write_secrets(tmp_path)
     stand_in = FluxStandIn(
         [
@@ -143,7 +151,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         environment = {
             "PATH": os.environ["PATH"],
             "ROUTER_CONFIG": str(file),
-            "ROUTER_DATABASE_URL": f"sqlite:///{tmp_path / 'router.db'}",
+            "ROUTER_DATABASE_URL": database_url,
             "ROUTER_PUBLIC_BIND": f"127.0.0.1:{public}",
             "ROUTER_ADMIN_BIND": f"127.0.0.1:{admin}",
             "ROUTER_LOG_FORMAT": "json",

@@ -14,30 +14,35 @@ from typing import Any
 from router.cli.app import main
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
+from router.store.postgres.store import PostgresStore
 from router.store.sqlite.store import SqliteStore
 
 Method = Callable[..., Awaitable[Any]]
 
+STORE: type = SqliteStore
+if os.environ.get("ROUTER_DATABASE_URL", "").startswith("postgresql:"):
+    STORE = PostgresStore
+
 STEPS: dict[str, tuple[type, str, bool]] = {
     # step: class, method, whether the process dies after the method instead of before
-    "before_save": (SqliteStore, "save_delivery", False),
-    "after_save": (SqliteStore, "save_delivery", True),
-    "before_claim": (SqliteStore, "claim_due", False),
-    "after_claim": (SqliteStore, "claim_due", True),
+    "before_save": (STORE, "save_delivery", False),
+    "after_save": (STORE, "save_delivery", True),
+    "before_claim": (STORE, "claim_due", False),
+    "after_claim": (STORE, "claim_due", True),
     "before_call": (HttpReceiverClient, "call", False),
     "after_call": (HttpReceiverClient, "call", True),
-    "before_record": (SqliteStore, "record_attempt", False),
-    "after_record": (SqliteStore, "record_attempt", True),
+    "before_record": (STORE, "record_attempt", False),
+    "after_record": (STORE, "record_attempt", True),
 }
 
 GIT_STEPS: dict[str, tuple[type, str, bool]] = {
-    "before_save": (SqliteStore, "save_delivery", False),
-    "after_save": (SqliteStore, "save_delivery", True),
+    "before_save": (STORE, "save_delivery", False),
+    "after_save": (STORE, "save_delivery", True),
     "after_fetch": (GitClones, "fetch_tips", True),
     "after_compare": (GitClones, "changed_paths", True),
-    "after_plan": (SqliteStore, "save_observation", True),
+    "after_plan": (STORE, "save_observation", True),
     "after_keep": (GitClones, "keep", True),
-    "before_record": (SqliteStore, "record_attempt", False),
+    "before_record": (STORE, "record_attempt", False),
 }
 """The way of a push in git mode, which is planned after it was accepted."""
 
@@ -73,7 +78,7 @@ def crash(method: Method, *, is_after: bool) -> Method:
 if __name__ == "__main__":
     owner, name, is_after = (STEPS | GIT_STEPS)[sys.argv.pop()]
     setattr(owner, name, crash(getattr(owner, name), is_after=is_after))
-    save = note_push(SqliteStore.save_delivery)
-    setattr(SqliteStore, "save_delivery", save)  # noqa: B010 - replaces a method on purpose
+    save = note_push(getattr(STORE, "save_delivery"))  # noqa: B009 - of either class
+    setattr(STORE, "save_delivery", save)  # noqa: B010 - replaces a method on purpose
     sys.argv.append("serve")
     main()

@@ -18,6 +18,9 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.store import FakeStore
+from tests.postgres.fixtures import postgres
+
+__all__ = ["postgres"]
 
 PATIENCE_SECONDS = 10.0
 """How long a test waits for what must happen at once; only a failing test waits that long."""

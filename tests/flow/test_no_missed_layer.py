@@ -27,11 +27,14 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import FakeStore
 from tests.flow.git_host import LAYERS, Flux, GitHost
+from tests.postgres.clocked import open_clocked
+from tests.postgres.fixtures import empty_clocked_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.ports import Store
+    from tests.postgres.server import Server
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,24 @@ def test_no_layer_is_missed_on_sqlite_with_webhooks_side_by_side(played: list[St
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(folder))
+
+
+@settings(max_examples=15, deadline=None)
+@given(played=steps())
+def test_no_layer_is_missed_on_postgres_with_webhooks_side_by_side(
+    postgres: Server, played: list[Step]
+) -> None:
+    async def run() -> None:
+        clock = FakeClock()
+        store = await open_clocked(await empty_clocked_schema(postgres), clock)
+        try:
+            story = Story(store, clock)
+            await story.play(played)
+            assert tuple(story.flux.content) == story.host.tip.content
+        finally:
+            await store.close()
+
+    asyncio.run(run())
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,10 +7,11 @@ clock_timestamp() of its own: https://www.postgresql.org/docs/current/runtime-co
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
+from router.store.postgres.store import PostgresStore
 from router.store.rows import to_micros
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.core.database import DatabaseUrl
-    from router.ports import Clock
+    from router.ports import Clock, Store
 
 CLOCK = """
 CREATE TABLE test_clock (micros BIGINT NOT NULL);
@@ -35,14 +36,25 @@ async def give_clock(url: DatabaseUrl) -> None:
     await connection.close()
 
 
+async def open_clocked(url: DatabaseUrl, clock: Clock) -> Store:
+    """A store on a schema of give_clock, where time is what *clock* shows."""
+    connection = await asyncpg.connect(url.text)
+    store = await PostgresStore.open(url, clock=clock)
+    return cast("Store", ClockedStore(store, connection, clock))
+
+
 class ClockedStore:
     """Has the database's clock follow a test's before each call of a store."""
 
-    def __init__(self, store: object, connection: asyncpg.Connection[Any], clock: Clock) -> None:
+    def __init__(self, store: Store, connection: asyncpg.Connection[Any], clock: Clock) -> None:
         self._store = store
         self._connection = connection
         self._clock = clock
         self._shown: datetime | None = None
+
+    async def close(self) -> None:
+        await self._store.close()
+        await self._connection.close()
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._store, name)

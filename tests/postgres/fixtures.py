@@ -60,6 +60,11 @@ _clocked: dict[int, DatabaseUrl] = {}
 @pytest.fixture
 async def clocked_schema(postgres: Server) -> DatabaseUrl:
     """A migrated, empty schema whose clock is a test's."""
+    return await empty_clocked_schema(postgres)
+
+
+async def empty_clocked_schema(postgres: Server) -> DatabaseUrl:
+    """See clocked_schema; for tests that need one after the other."""
     if postgres.port not in _clocked:
         _clocked[postgres.port] = await _make_clocked(postgres)
     url = _clocked[postgres.port]

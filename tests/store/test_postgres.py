@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
-from router.store.postgres.store import PostgresStore
-from tests.postgres.clocked import ClockedStore
+from tests.postgres.clocked import open_clocked
 from tests.store.builders import adopt_nothing, make_activation
 from tests.store.contract import StoreContract
 
@@ -21,10 +19,7 @@ if TYPE_CHECKING:
 class TestPostgresStore(StoreContract):
     @pytest.fixture
     async def store(self, clocked_schema: DatabaseUrl, clock: FakeClock) -> AsyncIterator[Store]:
-        connection = await asyncpg.connect(clocked_schema.text)
-        inner = await PostgresStore.open(clocked_schema, clock=clock)
-        store = cast("Store", ClockedStore(inner, connection, clock))
+        store = await open_clocked(clocked_schema, clock)
         await store.activate(make_activation(), adopt=adopt_nothing)
         yield store
         await store.close()
-        await connection.close()

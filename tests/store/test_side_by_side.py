@@ -1,4 +1,4 @@
-"""Random operations on the fake and on SQLite: whatever is asked, both answer the same."""
+"""Random operations on the fake and on a real store: whatever is asked, both answer the same."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,6 +20,8 @@ from router.core.model import Attempt, Delivery, Intent, Observation
 from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.postgres.clocked import open_clocked
+from tests.postgres.fixtures import empty_clocked_schema
 from tests.store.builders import make_activation
 from tests.store.strategies import (
     ENTRIES,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         Waiting,
     )
     from router.ports import Store
+    from tests.postgres.server import Server
 
 
 async def outcome_of(answer: Awaitable[Any]) -> Any:
@@ -85,30 +89,34 @@ def record(store: Store, *, attempt: Attempt, owner: str) -> Awaitable[bool]:
 
 
 class SideBySide(RuleBasedStateMachine):
+    """Subclasses open the real store."""
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
-        path = Path(self.folder.name) / "store.db"
-        self.sqlite = self.runner.run(SqliteStore.open(path, clock=self.clock))
+        self.real = self.runner.run(self.open())
         self.fake = FakeStore(self.clock)
         self.claims: list[tuple[Claim, str]] = []
         self.ids: list[str] = []
 
+    async def open(self) -> Store:
+        raise NotImplementedError
+
     def both(self, ask: Callable[[Store], Awaitable[Any]]) -> Any:
         expected = self.runner.run(outcome_of(ask(self.fake)))
-        assert self.runner.run(outcome_of(ask(self.sqlite))) == expected
+        assert self.runner.run(outcome_of(ask(self.real))) == expected
         return expected
 
-    def both_at_once(self, asked: Sequence[Callable[[Store], Awaitable[Any]]]) -> None:
-        """Ask SQLite for all of *asked* at once, the fake for one after the other."""
+    def both_at_once(self, asked: Sequence[partial[Awaitable[Any]]]) -> None:
+        """Ask the real store for all of *asked* at once, the fake for one after the other."""
 
-        async def ask_sqlite() -> list[Any]:
-            return await asyncio.gather(*(outcome_of(ask(self.sqlite)) for ask in asked))
+        async def ask_real() -> list[Any]:
+            return await asyncio.gather(*(outcome_of(ask(self.real)) for ask in asked))
 
         expected = [self.runner.run(outcome_of(ask(self.fake))) for ask in asked]
-        assert self.runner.run(ask_sqlite()) == expected
+        assert self.runner.run(ask_real()) == expected
 
     def new_delivery(self, **fields: Any) -> Delivery:
         self.ids.append(self.clock.new_id())
@@ -338,15 +346,39 @@ class SideBySide(RuleBasedStateMachine):
         self.both(lambda store: store.ref_state(ref))
 
     def teardown(self) -> None:
-        self.runner.run(self.sqlite.close())
+        self.runner.run(self.real.close())
         self.runner.close()
         self.folder.cleanup()
 
 
-SideBySide.TestCase.settings = settings(
-    max_examples=15,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestSideBySide = SideBySide.TestCase
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+class SqliteSideBySide(SideBySide):
+    async def open(self) -> Store:
+        return await SqliteStore.open(Path(self.folder.name) / "store.db", clock=self.clock)
+
+
+class TestSqliteSideBySide(SqliteSideBySide.TestCase):  # type: ignore[valid-type, misc]
+    settings = examples(15)
+
+
+class PostgresSideBySide(SideBySide):
+    server: ClassVar[Server]
+
+    async def open(self) -> Store:
+        return await open_clocked(await empty_clocked_schema(self.server), self.clock)
+
+
+class TestPostgresSideBySide(PostgresSideBySide.TestCase):  # type: ignore[valid-type, misc]
+    settings = examples(8)
+
+    @pytest.fixture(autouse=True)
+    def start(self, postgres: Server) -> None:
+        PostgresSideBySide.server = postgres
