@@ -117,12 +117,18 @@ class Database:
         raise AssertionError("the last try returns or raises")
 
     async def _transact(self, begin: str, operation: Callable[[Connection], Awaitable[T]]) -> T:
+        """A connection may have been lost at rest: NotBegun then, and another one will do."""
         async with self._connection() as connection:
+            has_begun = False
             try:
-                await _begin(connection, begin)
+                await connection.execute(begin)
+                has_begun = True
                 outcome = await operation(connection)
-            except BaseException:
-                await _roll_back(connection)
+            except BaseException as error:
+                is_lost = isinstance(error, LOST)
+                await _abandon(connection, is_lost=is_lost)
+                if is_lost and not has_begun:
+                    raise NotBegun from error
                 raise
             await connection.execute(SQL["commit"])
             return outcome
@@ -146,18 +152,11 @@ class Database:
             raise unavailable(error, self._url)  # noqa: B904 - it has its cause, where it may
 
 
-async def _begin(connection: Connection, begin: str) -> None:
-    """A connection may have been lost at rest. Raises NotBegun then, and another one will do."""
-    try:
-        await connection.execute(begin)
-    except LOST as error:
-        connection.terminate()
-        raise NotBegun from error
-
-
-async def _roll_back(connection: Connection) -> None:
-    """A connection that cannot even be rolled back is not kept."""
-    try:
-        await connection.execute("ROLLBACK")
-    except TROUBLES:
+async def _abandon(connection: Connection, *, is_lost: bool) -> None:
+    """Undo the transaction; a connection on which even that fails is not kept."""
+    if not is_lost:
+        with suppress(*TROUBLES):
+            await connection.execute(SQL["roll_back"])
+            return
+    with suppress(asyncpg.InterfaceError):  # it has ended by itself
         connection.terminate()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from router.core.database import DatabaseUrl
     from router.store.postgres.statements import Connection
 
-MIN_POSTGRES = 14
-"""The oldest version that is still looked after when this was written, and tested against."""
+MIN_POSTGRES = 15
+"""The oldest version that its makers looked after when this was written."""
 
 
 async def migrate(url: DatabaseUrl) -> int:
@@ -35,7 +35,7 @@ async def migrate(url: DatabaseUrl) -> int:
 
 
 async def _migrate(connection: Connection) -> int:
-    _check_version(connection)
+    await _check_server(connection)
     number = await read_number(connection)
     if number < migrations("postgres")[-1][0]:
         async with connection.transaction():
@@ -68,7 +68,13 @@ async def _apply(connection: Connection, number: int) -> None:
             await connection.execute(SQL["insert_migration"], each)
 
 
-def _check_version(connection: Connection) -> None:
+async def _check_server(connection: Connection) -> None:
+    """Raises OperatorError for a server on which a promise of the store would not hold."""
     version = connection.get_server_version()
     if version.major < MIN_POSTGRES:
         raise OperatorError(f"PostgreSQL {MIN_POSTGRES} is needed, this is {version.major}")
+    if await connection.fetchval(SQL["synchronous_commit"]) == "off":
+        raise OperatorError(
+            "synchronous_commit is off in this database: what was acknowledged could be lost; "
+            "turn it on, or add synchronous_commit=on to the URL"
+        )

@@ -2,6 +2,10 @@
 -- Until the transaction ends, nobody else migrates this schema.
 SELECT pg_advisory_xact_lock(hashtext('flux-router migration in ' || current_schema())::bigint);
 
+-- name: synchronous_commit
+-- Whether a commit waits until it is durable.
+SELECT current_setting('synchronous_commit');
+
 -- name: has_migrations
 -- Whether any version of this program has been here.
 SELECT EXISTS (
@@ -35,9 +39,9 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 -- What the transaction wrote is durable when this returns.
 COMMIT;
 
--- name: now
--- The database's clock, in microseconds.
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+-- name: roll_back
+-- Nothing that the transaction wrote stays.
+ROLLBACK;
 
 -- name: last_generation
 -- The routing file last in force.
