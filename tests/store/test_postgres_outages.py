@@ -87,13 +87,17 @@ async def recovered(store: PostgresStore) -> None:
 
 
 async def end_sessions(admin: asyncpg.Connection[Any], url: DatabaseUrl, where: str = "") -> None:
+    """Those that take their place meanwhile are left alone."""
     name = url.parameters["application_name"]
-    await admin.execute(f"SELECT pg_terminate_backend(pid) {BY_NAME} {where}", name)
-    await until(lambda: _are_gone(admin, name, where))
+    pids = [row["pid"] for row in await admin.fetch(f"SELECT pid {BY_NAME} {where}", name)]
+    for pid in pids:
+        await admin.execute("SELECT pg_terminate_backend($1)", pid)
+    await until(lambda: _are_gone(admin, pids))
 
 
-async def _are_gone(admin: asyncpg.Connection[Any], name: str, where: str) -> bool:
-    return not await admin.fetchval(f"SELECT count(*) {BY_NAME} {where}", name)
+async def _are_gone(admin: asyncpg.Connection[Any], pids: list[int]) -> bool:
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)"
+    return not await admin.fetchval(sql, pids)
 
 
 def check_no_secret(error: BaseException | None) -> None:
@@ -139,7 +143,8 @@ async def test_a_session_that_is_ended_in_mid_transaction_saves_nothing(
 
 
 async def _is_seen(admin: asyncpg.Connection[Any], url: DatabaseUrl, where: str) -> bool:
-    return not await _are_gone(admin, url.parameters["application_name"], where)
+    name = url.parameters["application_name"]
+    return bool(await admin.fetchval(f"SELECT count(*) {BY_NAME} {where}", name))
 
 
 @pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
