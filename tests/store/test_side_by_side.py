@@ -8,9 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,8 +19,6 @@ from router.core.model import Attempt, Delivery, Intent, Observation
 from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
-from tests.postgres.clocked import open_clocked
-from tests.postgres.fixtures import empty_clocked_schema
 from tests.store.builders import make_activation
 from tests.store.strategies import (
     ENTRIES,
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
         Waiting,
     )
     from router.ports import Store
-    from tests.postgres.server import Server
 
 
 async def outcome_of(answer: Awaitable[Any]) -> Any:
@@ -367,18 +363,3 @@ class SqliteSideBySide(SideBySide):
 
 class TestSqliteSideBySide(SqliteSideBySide.TestCase):  # type: ignore[valid-type, misc]
     settings = examples(15)
-
-
-class PostgresSideBySide(SideBySide):
-    server: ClassVar[Server]
-
-    async def open(self) -> Store:
-        return await open_clocked(await empty_clocked_schema(self.server), self.clock)
-
-
-class TestPostgresSideBySide(PostgresSideBySide.TestCase):  # type: ignore[valid-type, misc]
-    settings = examples(8)
-
-    @pytest.fixture(autouse=True)
-    def start(self, postgres: Server) -> None:
-        PostgresSideBySide.server = postgres

@@ -1,0 +1,65 @@
+"""After an attempt to connect that failed nobody tries for a while, which grows."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.core.errors import StoreUnavailable
+from router.store.postgres.connection import MAX_PAUSE_SECONDS, Connector
+from tests.fakes.clock import FakeClock
+from tests.postgres.server import PASSWORD, Server, free_port
+
+
+@pytest.fixture
+def connector(postgres: Server, clock: FakeClock) -> Connector:
+    return Connector(postgres.url(), clock)
+
+
+async def fail(connector: Connector, postgres: Server) -> None:
+    """An attempt to connect that really is made: nothing listens at its port."""
+    with pytest.raises(ConnectionRefusedError):
+        await connector(postgres.url(port=free_port()).text)
+
+
+async def pause_seconds(connector: Connector, postgres: Server, clock: FakeClock) -> float:
+    """How long nobody tries; the server itself would be there."""
+    waited = 0.0
+    while True:
+        try:
+            await (await connector(postgres.url().text)).close()
+        except StoreUnavailable as error:
+            assert "nothing listens there" in str(error)
+            assert PASSWORD not in str(error)
+            waited += 0.0125
+            clock.advance(0.0125)
+        else:
+            return waited
+
+
+async def test_the_first_pause_is_short_and_ends_by_itself(
+    connector: Connector, postgres: Server, clock: FakeClock
+) -> None:
+    await fail(connector, postgres)
+    assert await pause_seconds(connector, postgres, clock) == pytest.approx(0.075, abs=0.02)
+
+
+@pytest.mark.parametrize(("failure_count", "seconds"), [(2, 0.15), (4, 0.6), (30, 3.75)])
+async def test_pauses_grow_up_to_a_limit_and_are_spread(
+    connector: Connector, postgres: Server, clock: FakeClock, failure_count: int, seconds: float
+) -> None:
+    for _ in range(failure_count):
+        await fail(connector, postgres)
+        clock.advance(MAX_PAUSE_SECONDS)
+    clock.advance(-MAX_PAUSE_SECONDS)
+    assert await pause_seconds(connector, postgres, clock) == pytest.approx(seconds, abs=0.02)
+
+
+async def test_a_success_makes_the_next_pause_a_short_one(
+    connector: Connector, postgres: Server, clock: FakeClock
+) -> None:
+    for _ in range(5):
+        await fail(connector, postgres)
+        clock.advance(MAX_PAUSE_SECONDS)
+    assert await pause_seconds(connector, postgres, clock) == 0
+    await fail(connector, postgres)
+    assert await pause_seconds(connector, postgres, clock) == pytest.approx(0.075, abs=0.02)
