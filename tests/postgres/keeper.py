@@ -1,7 +1,7 @@
 """Ends a PostgreSQL server once nobody holds the other end of a named pipe any more.
 
-python keeper.py FOLDER PG_CTL [USER]: waits until the last writer of FOLDER/alive has gone, however
-it went; then stops the server of FOLDER/data and removes FOLDER.
+python keeper.py FOLDER PG_CTL [USER] < FOLDER/alive: waits until the last writer of that pipe has
+gone, however it went; then stops the server of FOLDER/data and removes FOLDER.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from pathlib import Path
 
 
 def main(folder: Path, pg_ctl: str, user: str | None = None) -> None:
-    with (folder / "alive").open("rb") as alive:
-        alive.read()
+    sys.stdin.buffer.read()
     words = [pg_ctl, "stop", "--silent", "--mode", "immediate", "--pgdata", f"{folder}/data"]
     subprocess.run(words, user=user, extra_groups=[] if user else None, check=False)
     shutil.rmtree(folder, ignore_errors=True)

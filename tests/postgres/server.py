@@ -77,23 +77,23 @@ def shared_server(name: str, lock_folder: Path) -> Iterator[Server]:
     folder = Path(tempfile.gettempdir()) / f"flux-router-postgres-{name}"
     with (lock_folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = find_server(folder) or make_server(folder)
-        alive = os.open(folder / "alive", os.O_RDWR)
+        alive = hold(folder) or make_server(folder)
     try:
-        yield server
+        yield Server(folder, int((folder / "port").read_text()))
     finally:
         os.close(alive)
 
 
-def find_server(folder: Path) -> Server | None:
+def hold(folder: Path) -> int | None:
+    """Our end of the pipe that keeps the server alive; None when there is no server."""
     try:
-        return Server(folder, int((folder / "port").read_text()))
-    except FileNotFoundError:
+        return os.open(folder / "alive", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
         return None
 
 
-def make_server(folder: Path) -> Server:
-    """A new cluster with its server, and a process that ends both."""
+def make_server(folder: Path) -> int:
+    """A new cluster with its server, and a process that ends both; returns our end of its pipe."""
     folder.mkdir(mode=0o711)
     if os.geteuid() == 0:
         copy_programs(folder)
@@ -103,18 +103,25 @@ def make_server(folder: Path) -> Server:
         configuration.write(f"port = {port}\n")
     server = Server(folder, port)
     server.start()
-    os.mkfifo(folder / "alive")
     (folder / "port").write_text(str(port))
-    start_keeper(folder)
-    return server
+    return start_keeper(folder)
 
 
-def start_keeper(folder: Path) -> None:
-    """The process is nobody's to wait for, and writes to nothing that we have open."""
+def start_keeper(folder: Path) -> int:
+    """The process is nobody's to wait for, and has nothing of ours open but its end of the pipe."""
+    os.mkfifo(folder / "alive")
+    theirs = os.open(folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    ours = os.open(folder / "alive", os.O_WRONLY)
+    os.set_blocking(theirs, True)
     words = [sys.executable, str(Path(__file__).parent / "keeper.py"), str(folder)]
     words += [str(_programs(folder) / "pg_ctl"), *_users()]
-    nowhere = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in range(3)]
-    os.posix_spawn(sys.executable, words, os.environ, file_actions=nowhere, setsid=True)
+    files = [
+        (os.POSIX_SPAWN_DUP2, theirs, 0),
+        *((os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_WRONLY, 0) for each in (1, 2)),
+    ]
+    os.posix_spawn(sys.executable, words, os.environ, file_actions=files, setsid=True)
+    os.close(theirs)
+    return ours
 
 
 def copy_programs(folder: Path) -> None:

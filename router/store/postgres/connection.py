@@ -61,7 +61,10 @@ async def create_pool(url: DatabaseUrl, clock: Clock, *, size: int) -> asyncpg.P
     """
     pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
         url.text,
-        min_size=1,
+        # None is kept for its own sake: the pool would try to restore it by itself, and log a trace
+        # for each attempt while the server is gone. Whoever needs a connection makes one.
+        min_size=0,
+        init_size=1,
         max_size=size,
         connect=Connector(url, clock),
         reset=_leave,
