@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from tests.fakes.clock import FakeClock
 
 
+PATIENCE_SECONDS = 5
+"""How long a test waits for who may have been forgotten; only a failing test waits that long."""
+
+
 class Gate:
     """A *save* that answers with its members, once it is let."""
 
@@ -133,6 +137,23 @@ async def test_closing_finishes_what_was_handed_in(gate: Gate) -> None:
     gate.is_open.set()
     await closing
     assert [task.result() for task in tasks] == [1, 2, 3, 4, 5]
+
+
+async def test_who_comes_in_the_moment_that_all_writers_end_is_served(gate: Gate) -> None:
+    group = Group(gate.save, key=alone)
+
+    async def twice() -> list[int]:
+        return [await group.run(1), await group.run(2)]
+
+    tasks: list[asyncio.Task[Any]] = []
+    for asked in (twice(), group.run(3)):
+        tasks.append(asyncio.create_task(asked))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert gate.batches == [[1], [3]]
+    gate.is_open.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await asyncio.gather(*tasks) == [[1, 2], 3]
 
 
 @pytest.fixture

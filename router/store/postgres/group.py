@@ -56,7 +56,8 @@ class Group(Generic[M, T]):
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(member, future))
-        if len(self._writers) < WRITER_COUNT:
+        # One that has ended is still among them until the loop comes round to its callback.
+        if sum(not writer.done() for writer in self._writers) < WRITER_COUNT:
             writer = asyncio.create_task(self._write(), name="store writer")
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
