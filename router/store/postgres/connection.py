@@ -54,7 +54,13 @@ async def connect_alone(url: DatabaseUrl) -> asyncpg.Connection[asyncpg.Record]:
     )
 
 
-async def create_pool(url: DatabaseUrl, clock: Clock, *, size: int) -> asyncpg.Pool[asyncpg.Record]:
+async def create_pool(
+    url: DatabaseUrl,
+    clock: Clock,
+    *,
+    size: int,
+    command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+) -> asyncpg.Pool[asyncpg.Record]:
     """Connections that are kept; at least one is open when this returns.
 
     Raises whatever the first attempt to connect ends in.
@@ -69,7 +75,7 @@ async def create_pool(url: DatabaseUrl, clock: Clock, *, size: int) -> asyncpg.P
         connect=Connector(url, clock),
         reset=_leave,
         timeout=CONNECT_TIMEOUT_SECONDS,
-        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        command_timeout=command_timeout_seconds,
         server_settings=server_settings(url),
     )
     await pool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from router.core.errors import StoreUnavailable
-from router.store.postgres.connection import create_pool
+from router.store.postgres.connection import COMMAND_TIMEOUT_SECONDS, create_pool
 from router.store.postgres.failures import (
     ABANDONED,
     LOST,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
+    from asyncpg.pool import PoolConnectionProxy
+
     from router.core.database import DatabaseUrl
     from router.ports import Clock
     from router.store.postgres.statements import Connection
@@ -34,6 +36,9 @@ T = TypeVar("T")
 
 MAX_CONNECTIONS = 10
 """Of one replica. Savers and recorders have two each; the rest is for claims, looks and readers."""
+
+MAX_READERS = 4
+"""Of them: however many people look at a page, pushes are saved."""
 
 ACQUIRE_TIMEOUT_SECONDS = 10.0
 """How long to wait for a connection that others use."""
@@ -60,14 +65,26 @@ class Database:
         self._pool = pool
         self._url = url
         self._clock = clock
+        self._readers = asyncio.Semaphore(MAX_READERS)
         self._is_closed = False
 
     @classmethod
-    async def open(cls, url: DatabaseUrl, *, clock: Clock) -> Database:
+    async def open(
+        cls,
+        url: DatabaseUrl,
+        *,
+        clock: Clock,
+        command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    ) -> Database:
         """Bring the database to the newest schema and connect. Raises OperatorError."""
         await migrate(url)
         try:
-            pool = await create_pool(url, clock, size=MAX_CONNECTIONS)
+            pool = await create_pool(
+                url,
+                clock,
+                size=MAX_CONNECTIONS,
+                command_timeout_seconds=command_timeout_seconds,
+            )
         except (*TROUBLES, ValueError) as error:
             raise unusable(error, url) from error
         return cls(pool, url=url, clock=clock)
@@ -87,7 +104,8 @@ class Database:
 
     async def read(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         """Run *operation* on one consistent snapshot. Raises StoreUnavailable."""
-        return await self._repeatedly(lambda: self._transact(SQL["begin_reading"], operation))
+        async with self._readers:
+            return await self._repeatedly(lambda: self._transact(SQL["begin_reading"], operation))
 
     async def fetch(self, name: str, *parameters: Any) -> list[asyncpg.Record]:
         """The rows of one statement, a transaction of its own. Raises StoreUnavailable."""
@@ -125,9 +143,8 @@ class Database:
                 has_begun = True
                 outcome = await operation(connection)
             except BaseException as error:
-                is_lost = isinstance(error, LOST)
-                await _abandon(connection, is_lost=is_lost)
-                if is_lost and not has_begun:
+                await _abandon(connection, is_lost=isinstance(error, (*LOST, TimeoutError)))
+                if isinstance(error, LOST) and not has_begun:
                     raise NotBegun from error
                 raise
             await connection.execute(SQL["commit"])
@@ -142,14 +159,22 @@ class Database:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
             try:
                 yield connection
+            except TimeoutError:  # the server itself gives up sooner: nobody is there any more
+                await self._pool.expire_connections()
+                raise
             finally:
-                await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
+                await self._release(connection)
         except (*REPEATABLE, NotBegun):
             raise
         except TROUBLES as error:
             if isinstance(error, ABANDONED):
                 await self._pool.expire_connections()
             raise unavailable(error, self._url)  # noqa: B904 - it has its cause, where it may
+
+    async def _release(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+        """One that cannot be used again is dropped; what was done on it stands all the same."""
+        with suppress(*TROUBLES):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
 
 async def _abandon(connection: Connection, *, is_lost: bool) -> None:
