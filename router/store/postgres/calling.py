@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.ports import Claimed
 from router.store.calls import MAX_ASKED, to_claim
+from router.store.postgres.statements import columns
 from router.store.rows import seconds_to_micros
 
 if TYPE_CHECKING:
@@ -38,19 +39,35 @@ async def claim_due(
     asked = (list(room), list(room.values()), limit, owner, seconds_to_micros(lease_seconds))
     rows = await database.fetch("claim_due", *asked, MAX_ASKED)
     due = [list(group) for _, group in groupby(rows, key=itemgetter("id"))]
+    asked_late = await _asked_late(database, [group[0] for group in due if _lacks_newest(group)])
     taken = Counter(group[0]["cluster"] for group in due)
     left = [cluster for cluster, count in room.items() if count > taken[cluster]]
     return Claimed(
-        claims=tuple(_claim(group) for group in due),
+        claims=tuple(_claim(group[0], asked_late.get(group[0]["id"], group)) for group in due),
         next_due_seconds=await _next_due_seconds(database, left) if len(due) < limit else None,
     )
 
 
-def _claim(rows: Sequence[Record]) -> Claim:
-    """A receiver and who asked for it, a row each; one row without when nobody is known."""
-    first = rows[0]
-    askers = [row for row in rows if row["layer"] is not None]
-    return to_claim(first, askers, first["now"])
+def _lacks_newest(rows: Sequence[Record]) -> bool:
+    """Whether the last to ask came between the statement's snapshot and its lock."""
+    return bool(rows[-1]["number"] != rows[0]["wanted"])
+
+
+async def _asked_late(
+    database: Database, receivers: Sequence[Record]
+) -> Mapping[int, Sequence[Record]]:
+    """All who asked for the calls of leased receivers, by receiver."""
+    if not receivers:
+        return {}
+    numbers = [(row["id"], row["notified"], row["wanted"]) for row in receivers]
+    rows = await database.fetch("asked", *columns(numbers, 3), MAX_ASKED)
+    return {receiver: list(group) for receiver, group in groupby(rows, key=itemgetter("id"))}
+
+
+def _claim(receiver: Record, askers: Sequence[Record]) -> Claim:
+    """A row for each who asked; one row without when nobody is known."""
+    known = [row for row in askers if row["layer"] is not None]
+    return to_claim(receiver, known, receiver["now"])
 
 
 async def _next_due_seconds(database: Database, clusters: Sequence[str]) -> float | None:

@@ -323,8 +323,8 @@ WITH moment AS MATERIALIZED (
   WHERE r.id = first.id
   RETURNING r.id, r.key, r.cluster, r.wanted, r.notified, r.failures, r.due_at, moment.now
 )
-SELECT c.id, c.key, c.cluster, c.wanted, c.failures, c.due_at, c.now,
-  a.layer, a.delivery, a.repository, a.ref, a.commit_id, a.received_at
+SELECT c.id, c.key, c.cluster, c.wanted, c.notified, c.failures, c.due_at, c.now,
+  a.number, a.layer, a.delivery, a.repository, a.ref, a.commit_id, a.received_at
 FROM claimed c
 LEFT JOIN LATERAL (
   SELECT w.number, w.ordinal, w.layer, d.id AS delivery, p.repository, p.ref, p.commit_id,
@@ -335,6 +335,20 @@ LEFT JOIN LATERAL (
   LIMIT $6
 ) AS a ON TRUE
 ORDER BY c.due_at, c.key, a.number, a.ordinal;
+
+-- name: asked
+-- Who asked for numbers of receivers, from one on and up to another, the newest of them.
+SELECT r.id, a.number, a.layer, a.delivery, a.repository, a.ref, a.commit_id, a.received_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (id, notified, wanted)
+CROSS JOIN LATERAL (
+  SELECT w.number, w.ordinal, w.layer, d.id AS delivery, p.repository, p.ref, p.commit_id,
+    d.received_at
+  FROM wants w JOIN plans p ON p.id = w.plan JOIN deliveries d ON d.position = p.delivery
+  WHERE w.receiver = r.id AND w.number > r.notified AND w.number <= r.wanted
+  ORDER BY w.number DESC, w.ordinal DESC
+  LIMIT $4
+) AS a
+ORDER BY r.id, a.number, a.ordinal;
 
 -- name: next_due
 -- Until the first waiting receiver of the clusters is due or its lease ends, or may be free again.
