@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from router.store.postgres.store import PostgresStore
 from tests.store.builders import (
     APP1,
+    APP2,
     LEASE_SECONDS,
+    claim,
+    make_attempt,
     make_want,
+    record,
     save,
 )
 from tests.store.test_postgres_connections import waiting_count
-from tests.store.test_postgres_outages import connected, opened, until
+from tests.store.test_postgres_outages import connected, named, opened, until
 
 if TYPE_CHECKING:
     from router.core.database import DatabaseUrl
@@ -58,3 +62,31 @@ async def test_a_claim_names_who_asked_while_it_was_made(
         assert [each.delivery for each in only.asked] == [each.delivery.id for each in saved]
         assert [each.commit for each in only.asked] == ["c1", "c2"]
         await claimer.close()
+
+
+async def test_a_call_is_not_taken_for_older_because_its_record_had_to_wait(
+    new_schema: DatabaseUrl, clock: FakeClock
+) -> None:
+    url = named(new_schema)
+    store = await PostgresStore.open(url, clock=clock)
+    async with opened(new_schema) as other, connected(new_schema) as admin:
+        await save(other, clock, make_want(APP1), make_want(APP2))
+        first, second = await claim(store)
+        assert not await record(store, clock, first)
+        began = make_attempt(clock, second, "unreachable", duration_seconds=0)
+        async with connected(new_schema) as locking, locking.transaction():
+            await locking.execute("SELECT * FROM receivers FOR UPDATE")
+            recording = asyncio.create_task(
+                store.record_attempt(began, owner="us", retry_seconds=60)
+            )
+
+            async def is_stuck() -> bool:
+                return await waiting_count(admin, url) == 1
+
+            await until(is_stuck)
+            clock.advance(60)
+        assert not await recording
+        await save(other, clock, make_want(APP1))
+        (again,) = await claim(store)
+        assert await record(store, clock, again), "the cluster was not known to be unreachable"
+    await store.close()

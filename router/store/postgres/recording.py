@@ -44,11 +44,12 @@ async def record_attempts(
     keys = [recording.attempt.receiver for recording in batch]
     clusters = await _lock_clusters(connection, keys)
     waking = _clusters_that_may_wake(batch, clusters)
+    then = process_now()  # before the locks are waited for, as the database's is told, too
     rows = await connection.fetch(SQL["lock_receivers"], keys, waking)
     if not rows:
         return [False] * len(batch)
     now = rows[0]["now"]
-    books = _Books(clusters, rows, now=now, behind=now - process_now())
+    books = _Books(clusters, rows, now=now, behind=now - then)
     outcomes = [books.record(recording) for recording in batch]
     await books.write(connection)
     return outcomes
