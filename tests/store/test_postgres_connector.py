@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from router.core.errors import StoreUnavailable
-from router.store.postgres.connection import MAX_PAUSE_SECONDS, Connector
+from router.store.postgres.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    MAX_PAUSE_SECONDS,
+    Connector,
+)
+from router.store.postgres.database import ACQUIRE_TIMEOUT_SECONDS
 from tests.fakes.clock import FakeClock
 from tests.postgres.server import PASSWORD, Server, free_port
 
@@ -52,6 +59,17 @@ async def test_pauses_grow_up_to_a_limit_and_are_spread(
         clock.advance(MAX_PAUSE_SECONDS)
     clock.advance(-MAX_PAUSE_SECONDS)
     assert await pause_seconds(connector, postgres, clock) == pytest.approx(seconds, abs=0.02)
+
+
+async def test_attempts_that_fail_at_once_count_as_one(
+    connector: Connector, postgres: Server, clock: FakeClock
+) -> None:
+    await asyncio.gather(*(fail(connector, postgres) for _ in range(10)))
+    assert await pause_seconds(connector, postgres, clock) == pytest.approx(0.075, abs=0.02)
+
+
+def test_an_attempt_that_is_not_answered_fails_before_it_is_given_up() -> None:
+    assert CONNECT_TIMEOUT_SECONDS < ACQUIRE_TIMEOUT_SECONDS
 
 
 async def test_a_success_makes_the_next_pause_a_short_one(

@@ -98,18 +98,22 @@ class Connector:
 
     async def __call__(self, *args: Any, **settings: Any) -> asyncpg.Connection[asyncpg.Record]:
         """What asyncpg.connect does. Raises StoreUnavailable without asking during a pause."""
-        if self._failure_count and self._clock.monotonic() < self._next_try:
+        if self._is_pausing():
             raise StoreUnavailable(self._trouble)
         try:
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
                 *args, **settings
             )
         except TROUBLES as error:
-            self._trouble = str(unavailable(error, self._url))
-            self._pause()
+            if not self._is_pausing():  # else it was one of several attempts at once
+                self._trouble = str(unavailable(error, self._url))
+                self._pause()
             raise
         self._failure_count = 0
         return connection
+
+    def _is_pausing(self) -> bool:
+        return self._failure_count > 0 and self._clock.monotonic() < self._next_try
 
     def _pause(self) -> None:
         ceiling = FIRST_PAUSE_SECONDS * 2.0 ** min(self._failure_count, _MAX_DOUBLINGS)

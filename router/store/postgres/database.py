@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from router.core.errors import StoreUnavailable
-from router.store.postgres.connection import COMMAND_TIMEOUT_SECONDS, create_pool
+from router.store.postgres.connection import (
+    COMMAND_TIMEOUT_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    create_pool,
+)
 from router.store.postgres.failures import (
     ABANDONED,
     LOST,
@@ -40,8 +44,9 @@ MAX_CONNECTIONS = 10
 MAX_READERS = 4
 """Of them: however many people look at a page, pushes are saved."""
 
-ACQUIRE_TIMEOUT_SECONDS = 10.0
-"""How long to wait for a connection that others use."""
+ACQUIRE_TIMEOUT_SECONDS = CONNECT_TIMEOUT_SECONDS + 5.0
+"""How long to wait for a connection that others use, or that must be made: an attempt to connect
+that was cut off by this would not be known to have failed, and nobody would be spared the next."""
 
 RELEASE_TIMEOUT_SECONDS = 5.0
 """How long to wait for a statement that was given up to end; then its connection is dropped."""
