@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from router.core.database import parse_database_url
 from router.core.errors import StaleCursor, StaleGeneration
 from router.core.model import Intent, RefState
 from router.store.migrations import migrations
@@ -218,8 +219,12 @@ async def test_replicas_that_start_at_once_bring_the_same_file_into_force(
         await store.close()
 
 
-async def test_of_those_that_migrate_at_once_one_does_the_work(new_schema: DatabaseUrl) -> None:
-    before = await asyncio.gather(*(migrate(new_schema) for _ in range(5)))
+@pytest.mark.parametrize("isolation", ["read%20committed", "serializable"])
+async def test_of_those_that_migrate_at_once_one_does_the_work(
+    new_schema: DatabaseUrl, isolation: str
+) -> None:
+    url = parse_database_url(f"{new_schema.text}&default_transaction_isolation={isolation}")
+    before = await asyncio.gather(*(migrate(url) for _ in range(5)))
     assert set(before) <= {0, migrations("postgres")[-1][0]}
     connection = await asyncpg.connect(new_schema.text)
     numbers = await connection.fetch("SELECT number FROM schema_migrations ORDER BY number")

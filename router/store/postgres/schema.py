@@ -38,7 +38,8 @@ async def _migrate(connection: Connection) -> int:
     await _check_server(connection)
     number = await read_number(connection)
     if number < migrations("postgres")[-1][0]:
-        async with connection.transaction():
+        # What others did while the lock was waited for must be seen, whatever the default is.
+        async with connection.transaction(isolation="read_committed"):
             await connection.execute(SQL["lock_schema"])
             number = await read_number(connection)
             await _apply(connection, number)
