@@ -14,6 +14,7 @@ import pytest
 from router.core.database import DatabaseUrl
 from router.core.errors import OperatorError, StoreUnavailable
 from router.remote.system import SystemClock
+from router.store.postgres.failures import reason
 from router.store.postgres.store import PostgresStore
 from tests.postgres.server import PASSWORD, free_port, shared_server
 from tests.store.builders import (
@@ -236,6 +237,13 @@ async def test_a_store_that_is_closed_says_so(new_schema: DatabaseUrl, clock: Fa
         for ask in (store.check, store.receivers, lambda: save(store, clock)):
             with pytest.raises(StoreUnavailable, match="the store is closed"):
                 await ask()
+
+
+async def test_the_driver_s_own_words_for_a_lost_connection_are_not_told(
+    new_schema: DatabaseUrl,
+) -> None:
+    error = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is ...")
+    assert reason(error, new_schema) == "the connection was lost"
 
 
 START = [

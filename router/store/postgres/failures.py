@@ -95,4 +95,6 @@ def _told(error: BaseException) -> str:
         return f"TLS fails: {error.reason or error}"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
+    if type(error) is asyncpg.InternalClientError:
+        return "the connection was lost"
     return str(error) or type(error).__name__
