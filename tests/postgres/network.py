@@ -20,6 +20,8 @@ class Way:
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     silent: set[asyncio.StreamWriter] = field(default_factory=set)
     pumps: list[asyncio.Task[None]] = field(default_factory=list)
+    cut_after: bytes | None = None
+    """Whoever sends this, once it has got through, is cut off before the answer comes."""
 
     def fall_silent(self) -> None:
         """Of all connections that there are; those that are made later get through."""
@@ -28,15 +30,33 @@ class Way:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs = await asyncio.open_connection("127.0.0.1", self.server_port)
         self.writers += [writer, theirs[1]]
-        for each in ((reader, theirs[1]), (theirs[0], writer)):
-            self.pumps.append(asyncio.create_task(self._pump(*each)))
+        for pump in (self._ask(reader, theirs[1], writer), self._answer(theirs[0], writer)):
+            self.pumps.append(asyncio.create_task(pump))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ask(
+        self,
+        reader: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        client: asyncio.StreamWriter,
+    ) -> None:
+        async for data in self._heard(reader, server):
+            if self.cut_after is not None and self.cut_after in data:
+                client.transport.abort()
+            server.write(data)
+        server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        async for data in self._heard(reader, client):
+            client.write(data)
+        client.close()
+
+    async def _heard(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> AsyncIterator[bytes]:
         with suppress(OSError):
             while data := await reader.read(65536):
                 if writer not in self.silent:
-                    writer.write(data)
-        writer.close()
+                    yield data
 
 
 @asynccontextmanager

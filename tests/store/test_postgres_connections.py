@@ -12,7 +12,15 @@ from router.remote.system import SystemClock
 from router.store.postgres.database import MAX_CONNECTIONS, MAX_READERS, Database
 from router.store.postgres.store import PostgresStore
 from tests.postgres.network import silent_way
-from tests.store.builders import adopt_nothing, make_activation, save, status
+from tests.store.builders import (
+    adopt_nothing,
+    make_activation,
+    make_delivery,
+    make_intent,
+    make_want,
+    save,
+    status,
+)
 from tests.store.test_postgres_outages import BY_NAME, connected, named, opened, until
 
 if TYPE_CHECKING:
@@ -71,3 +79,27 @@ async def test_pushes_are_saved_however_many_read(
         stories = await asyncio.gather(*reading)
         assert None not in stories
         assert (await status(store)).wanted == 2
+
+
+async def test_a_delivery_whose_commit_was_not_answered_is_a_duplicate_when_it_comes_again(
+    new_schema: DatabaseUrl, postgres: Server, clock: FakeClock
+) -> None:
+    schema = new_schema.parameters["search_path"]
+    first, again = (make_delivery(clock, provider_delivery_id="p1") for _ in range(2))
+    intents = [make_intent(make_want(), after="c2")]
+    async with silent_way(postgres.port) as way, connected(new_schema) as admin:
+        url = postgres.url(port=way.port, search_path=schema)
+        async with opened(url) as store:
+            await save(store, clock)
+            way.cut_after = b"COMMIT\0"
+            with pytest.raises(StoreUnavailable, match="connection"):
+                await store.save_delivery(first, intents, generation=1)
+            way.cut_after = None
+
+            async def is_committed() -> bool:
+                return bool(await admin.fetchval("SELECT count(*) = 2 FROM deliveries"))
+
+            await until(is_committed)
+            saved = await store.save_delivery(again, intents, generation=1)
+            assert (saved.is_duplicate, saved.delivery.id) == (True, first.id)
+            assert (await status(store)).wanted == 2

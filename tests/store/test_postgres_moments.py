@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from router.core.model import Intent
 from router.store.postgres.store import PostgresStore
 from tests.store.builders import (
     APP1,
     APP2,
     LEASE_SECONDS,
+    MAIN,
+    Asking,
     claim,
     make_attempt,
+    make_delivery,
+    make_plan,
     make_want,
     record,
     save,
+    status,
 )
 from tests.store.test_postgres_connections import waiting_count
 from tests.store.test_postgres_outages import connected, named, opened, until
@@ -90,3 +96,30 @@ async def test_a_call_is_not_taken_for_older_because_its_record_had_to_wait(
         (again,) = await claim(store)
         assert await record(store, clock, again), "the cluster was not known to be unreachable"
     await store.close()
+
+
+async def test_who_is_undone_to_end_a_deadlock_is_run_again(
+    new_schema: DatabaseUrl, clock: FakeClock
+) -> None:
+    """The other one waits for longer before it looks for deadlocks, so that we are the victim."""
+    url = named(new_schema, deadlock_timeout="1s")
+    async with opened(url) as store, connected(new_schema) as admin:
+        await save(store, clock, make_want(APP1), make_want(APP2))
+        asking = Asking(make_plan(make_want(APP1), make_want(APP2), cursor="c2"))
+        intent = Intent(decide=asking, tracked=MAIN, after="c2")
+        async with connected(new_schema) as other, other.transaction():
+            await other.execute("SET LOCAL deadlock_timeout = '60s'")
+            await other.execute("SELECT * FROM receivers WHERE key = $1 FOR UPDATE", APP2)
+            saving = asyncio.create_task(
+                store.save_delivery(make_delivery(clock), [intent], generation=1)
+            )
+
+            async def is_stuck() -> bool:
+                return await waiting_count(admin, url) == 1
+
+            await until(is_stuck)
+            await other.execute("SELECT * FROM receivers WHERE key = $1 FOR UPDATE", APP1)
+        saved = await saving
+        assert [each.is_tip_known for each in asking.states] == [False, False]
+        assert [each.sequence for each in saved.plans] == [2]
+        assert (await status(store)).wanted == 2
