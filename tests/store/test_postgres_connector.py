@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from router.core.errors import StoreUnavailable
@@ -13,6 +14,7 @@ from router.store.postgres.connection import (
     Connector,
 )
 from router.store.postgres.database import ACQUIRE_TIMEOUT_SECONDS
+from router.store.postgres.failures import reason
 from tests.fakes.clock import FakeClock
 from tests.postgres.server import PASSWORD, Server, free_port
 
@@ -81,3 +83,8 @@ async def test_a_success_makes_the_next_pause_a_short_one(
     assert await pause_seconds(connector, postgres, clock) == 0
     await fail(connector, postgres)
     assert await pause_seconds(connector, postgres, clock) == pytest.approx(0.075, abs=0.02)
+
+
+def test_the_driver_s_own_words_for_a_lost_connection_are_not_told(postgres: Server) -> None:
+    error = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is ...")
+    assert reason(error, postgres.url()) == "the connection was lost"

@@ -62,8 +62,9 @@ def unavailable(error: BaseException, url: DatabaseUrl) -> StoreUnavailable:
     """The error to raise for *error*, with its cause."""
     kind = Unfit if isinstance(error, UNFIT) else StoreUnavailable
     refused = kind(f"the database cannot be used now: {reason(error, url)}")
-    if not isinstance(error, asyncpg.DataError):  # its message quotes the value
-        refused.__cause__ = error
+    # What cannot be written is quoted there, perhaps a whole row, and tracebacks are logged. None
+    # also keeps what is handled just now out of them.
+    refused.__cause__ = None if kind is Unfit else error
     return refused
 
 
