@@ -14,6 +14,7 @@ from router.store.postgres.store import PostgresStore
 from tests.postgres.network import silent_way
 from tests.store.builders import (
     adopt_nothing,
+    ask,
     make_activation,
     make_delivery,
     make_intent,
@@ -103,3 +104,19 @@ async def test_a_delivery_whose_commit_was_not_answered_is_a_duplicate_when_it_c
             saved = await store.save_delivery(again, intents, generation=1)
             assert (saved.is_duplicate, saved.delivery.id) == (True, first.id)
             assert (await status(store)).wanted == 2
+
+
+async def test_what_was_claimed_is_called_though_the_connection_is_lost_then(
+    new_schema: DatabaseUrl, postgres: Server, clock: FakeClock
+) -> None:
+    schema = new_schema.parameters["search_path"]
+    async with silent_way(postgres.port) as way:
+        url = postgres.url(port=way.port, search_path=schema)
+        async with opened(url) as store:
+            await save(store, clock)
+            way.cut_after = b"min(instant)"
+            claimed = await ask(store)
+            assert [each.wanted for each in claimed.claims] == [1]
+            assert claimed.next_due_seconds is None
+            with pytest.raises(StoreUnavailable):
+                await ask(store)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from router.core.errors import StoreUnavailable
 from router.ports import Claimed
 from router.store.calls import MAX_ASKED, to_claim
 from router.store.postgres.statements import columns
@@ -39,13 +41,15 @@ async def claim_due(
     asked = (list(room), list(room.values()), limit, owner, seconds_to_micros(lease_seconds))
     rows = await database.fetch("claim_due", *asked, MAX_ASKED)
     due = [list(group) for _, group in groupby(rows, key=itemgetter("id"))]
-    asked_late = await _asked_late(database, [group[0] for group in due if _lacks_newest(group)])
     taken = Counter(group[0]["cluster"] for group in due)
     left = [cluster for cluster, count in room.items() if count > taken[cluster]]
-    return Claimed(
-        claims=tuple(_claim(group[0], asked_late.get(group[0]["id"], group)) for group in due),
-        next_due_seconds=await _next_due_seconds(database, left) if len(due) < limit else None,
-    )
+    asked_late: Mapping[int, Sequence[Record]] = {}
+    seconds = None
+    with suppress(*[StoreUnavailable] if due else []):  # what is leased must be called all the same
+        asked_late = await _asked_late(database, [each[0] for each in due if _lacks_newest(each)])
+        seconds = await _next_due_seconds(database, left) if len(due) < limit else None
+    claims = tuple(_claim(each[0], asked_late.get(each[0]["id"], each)) for each in due)
+    return Claimed(claims=claims, next_due_seconds=seconds)
 
 
 def _lacks_newest(rows: Sequence[Record]) -> bool:
