@@ -20,6 +20,8 @@ class Way:
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     silent: set[asyncio.StreamWriter] = field(default_factory=set)
     pumps: list[asyncio.Task[None]] = field(default_factory=list)
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether something was swallowed."""
     cut_after: bytes | None = None
     """Whoever sends this, once it has got through, is cut off before the answer comes."""
 
@@ -55,7 +57,9 @@ class Way:
     ) -> AsyncIterator[bytes]:
         with suppress(OSError):
             while data := await reader.read(65536):
-                if writer not in self.silent:
+                if writer in self.silent:
+                    self.was_asked.set()
+                else:
                     yield data
 
 

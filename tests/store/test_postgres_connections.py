@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tests.postgres.server import Server
 
 
+PATIENCE_SECONDS = 20
+"""Only a failing test waits that long."""
+
+
 async def waiting_count(admin: asyncpg.Connection[Any], url: DatabaseUrl) -> int:
     """Sessions of *url* that wait for a lock."""
     name = url.parameters["application_name"]
@@ -120,3 +124,20 @@ async def test_what_was_claimed_is_called_though_the_connection_is_lost_then(
             assert claimed.next_due_seconds is None
             with pytest.raises(StoreUnavailable):
                 await ask(store)
+
+
+async def test_who_is_cancelled_does_not_wait_for_a_server_that_fell_silent(
+    new_schema: DatabaseUrl, postgres: Server, clock: FakeClock
+) -> None:
+    schema = new_schema.parameters["search_path"]
+    async with silent_way(postgres.port) as way:
+        url = postgres.url(port=way.port, search_path=schema)
+        async with opened(url) as store:
+            way.fall_silent()
+            activating = asyncio.create_task(
+                store.activate(make_activation("g2"), adopt=adopt_nothing)
+            )
+            await asyncio.wait_for(way.was_asked.wait(), PATIENCE_SECONDS)
+            activating.cancel()
+            done, _ = await asyncio.wait([activating], timeout=PATIENCE_SECONDS)
+            assert done == {activating}

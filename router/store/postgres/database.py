@@ -48,6 +48,10 @@ ACQUIRE_TIMEOUT_SECONDS = CONNECT_TIMEOUT_SECONDS + 5.0
 """How long to wait for a connection that others use, or that must be made: an attempt to connect
 that was cut off by this would not be known to have failed, and nobody would be spared the next."""
 
+UNDO_TIMEOUT_SECONDS = 2.0
+"""How long to wait until a transaction is undone; else the server does it when its connection is
+dropped. Whoever was cancelled waits for it."""
+
 RELEASE_TIMEOUT_SECONDS = 5.0
 """How long to wait for a statement that was given up to end; then its connection is dropped."""
 
@@ -186,7 +190,7 @@ async def _abandon(connection: Connection, *, is_lost: bool) -> None:
     """Undo the transaction; a connection on which even that fails is not kept."""
     if not is_lost:
         with suppress(*TROUBLES):
-            await connection.execute(SQL["roll_back"])
+            await connection.execute(SQL["roll_back"], timeout=UNDO_TIMEOUT_SECONDS)
             return
     with suppress(asyncpg.InterfaceError):  # it has ended by itself
         connection.terminate()
