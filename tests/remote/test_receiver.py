@@ -543,7 +543,11 @@ async def test_token_and_path_are_shown_nowhere(
     # An application that sets logging up after the client exists, and as loudly as it can.
     receiver, path = make_receiver(), receiver_path(make_receiver())
     behave = hang if answer is None else answering(answer, then_close=True)
-    async with raw_server(behave) as server, client_to(server.url, deadline_seconds=0.2) as client:
+    deadline_seconds = 1.0 if answer is None else 10.0
+    async with (
+        raw_server(behave) as server,
+        client_to(server.url, deadline_seconds=deadline_seconds) as client,
+    ):
         asyncio.get_running_loop().set_debug(True)
         logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
         for name in ("", "asyncio", "httpx", "aiohttp.client", "aiohttp.internal"):
