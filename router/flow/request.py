@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,9 @@ class Requests:
             saved, duration_seconds=self._parts.clock.monotonic() - started
         )
         # Whoever asks by hand has mended something, and does not mean the next try of a backoff.
-        await self._parts.store.reset_backoff(
-            {want.receiver for plan in plans for want in plan.wants}
-        )
+        with suppress(StoreUnavailable):  # what was asked for is saved, whatever becomes of this
+            await self._parts.store.reset_backoff(
+                {want.receiver for plan in plans for want in plan.wants}
+            )
         self._parts.wake()
         return saved
