@@ -37,6 +37,7 @@ unit: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.service
+	$(BIN)/python -m bench.replicas
 	$(BIN)/python -m bench.hostile
 	$(BIN)/python -m bench.calls
 	$(BIN)/python -m bench.match
