@@ -275,7 +275,7 @@ class SideBySide(RuleBasedStateMachine):
         attempt = Attempt(
             receiver=claim.receiver,
             wanted=claim.wanted,
-            started_at=self.clock.now() - timedelta(seconds=duration_seconds),
+            started_at=self.clock.now() - timedelta(seconds=duration_seconds / 7),
             duration_seconds=duration_seconds / 7,
             outcome=outcome,
             status=http_status,

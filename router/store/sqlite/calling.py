@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 FEW_NUMBERS = 8
 """A receiver that waits with so many wanted numbers at most is asked about with the others."""
 
+LONGEST_LEASE_SECONDS = 305.0
+"""The longest deadline of a call that can be set, and what a lease outlasts it by. One that ends
+later was given before a start at which the clock had been set back, and counts as ended."""
+
 FEW_CLUSTERS = 4
 """So many are asked in turn about as quickly as it is found out which of them to ask."""
 
@@ -46,7 +50,8 @@ def claim_due(
 ) -> Claimed:
     """See Store.claim_due. Writes nothing when nothing is due."""
     room = {cluster: min(count, limit) for cluster, count in free.items() if count > 0}
-    due = _due_receivers(connection, room, now, lease_until)[: max(0, limit)]
+    longest = now + seconds_to_micros(LONGEST_LEASE_SECONDS)
+    due = _due_receivers(connection, room, now, longest)[: max(0, limit)]
     execute_rows(connection, SQL["lease"], [(owner, lease_until, row["id"]) for row in due])
     askers = _find_askers(connection, due)
     taken = Counter(row["cluster"] for row in due)
