@@ -27,9 +27,9 @@ import uvloop
 
 from router.core.match import LayerIndex
 from router.core.routing import Cluster, GitAccess, Hook, Layer, Receiver, Repository, Routing
+from router.flow.definitions import describe_activation
 from router.flow.observe import RefObserver
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.routing import InForce
 from router.flow.sweep import SWEEPS_OF_A_HOST, Sweeper
 from router.remote.git.clones import GitClones
@@ -176,6 +176,7 @@ async def start(folder: Path, entries: Sequence[Repository]) -> AsyncIterator[Se
         await store.activate(describe_activation(routing, ""), adopt=lambda _names: ())
         woken_at: list[float] = []
         parts = Parts(
+            replica="us",
             store=store,
             in_force=InForce(routing),
             clock=clock,
@@ -243,7 +244,7 @@ async def measure_sweep(folder: Path, *, repositories: int, rounds: int) -> None
         for _ in range(rounds):
             wall, own, children = perf_counter(), cpu(RUSAGE_SELF), cpu(RUSAGE_CHILDREN)
             sweeper = Sweeper(service.parts, cast("Git", service.git), service.refs)
-            with service.parts.hints.heard_by(lambda _name: None):
+            with service.parts.hints.heard_by(lambda _name, _is_kept: None):
                 for _ in range(-(-repositories // SWEEPS_OF_A_HOST)):
                     await sweeper.sweep_due()
             wall = perf_counter() - wall

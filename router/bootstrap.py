@@ -104,6 +104,7 @@ async def build_service(
     mend: settings, the routing file, a database that is in use or too new.
     """
     clock = SystemClock()
+    replica = clock.new_id()
     metrics = MetricsObserver(clock)
     observer = Observers(LogObserver(), metrics)
     store = await open_store(settings.database_url, clock)
@@ -119,7 +120,9 @@ async def build_service(
         clock=clock,
         observer=observer,
         interval_seconds=settings.reload_interval_seconds,
+        replica=replica,
     )
+    resources.push_async_callback(reloader.leave)
     in_force = await reloader.start()
     dispatcher = Dispatcher(
         store=store,
@@ -130,7 +133,12 @@ async def build_service(
         limits=dispatch_limits(settings),
     )
     parts = Parts(
-        store=store, in_force=in_force, clock=clock, observer=observer, wake=dispatcher.wake
+        store=store,
+        in_force=in_force,
+        clock=clock,
+        observer=observer,
+        replica=replica,
+        wake=dispatcher.wake,
     )
     return join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
 
@@ -174,6 +182,7 @@ def join_service(
             "observe": refs.run,
             "sweep": Sweeper(parts, git, refs).run,
             "reload": partial(reloader.run, parts.in_force, mended=dispatcher.mended),
+            "follow": partial(reloader.follow, parts.in_force, mended=dispatcher.mended),
             "retention": partial(run_retention, parts.store, parts.clock, keep_days=keep_days),
         },
         observer=parts.observer,

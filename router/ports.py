@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ReceiverStatus,
         RefState,
         Saved,
+        Standing,
         StoredGeneration,
         TrackedRef,
         Waiting,
@@ -63,8 +64,11 @@ class Store(Protocol):
         activation: Activation,
         *,
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+        after: int | None = None,
     ) -> Activated:
         """Bring a routing file into force, in one transaction.
+
+        Raises StaleGeneration when *after* is given and is not the number in force (0: none is).
 
         A digest other than the last one's gets the next generation number. Layers whose
         definition is not the stored one are adopted: *adopt* is called with their names, and those
@@ -72,6 +76,29 @@ class Store(Protocol):
         worked out anew: receivers and layers that are suspended or gone keep their numbers and are
         not called.
         """
+        ...
+
+    async def report(self, replica: str, *, digest: str, seconds: float) -> Standing | None:
+        """Note that *replica* lives, for *seconds*, and which routing file it has on its disk.
+
+        Returns which one is in force; None before the first.
+        """
+        ...
+
+    async def leave(self, replica: str) -> None:
+        """*replica* does not live any more."""
+        ...
+
+    async def lease(self, name: str, *, owner: str, seconds: float, generation: int) -> float:
+        """Have *owner* take or renew the lease *name*, from now on for *seconds*.
+
+        Returns 0.0, or for how many seconds another owner has it: then nothing is changed. Raises
+        StaleGeneration when *generation* is not the one in force.
+        """
+        ...
+
+    async def release(self, name: str, *, owner: str) -> None:
+        """End the lease *name*, if it is *owner*'s."""
         ...
 
     async def save_delivery(
@@ -110,12 +137,19 @@ class Store(Protocol):
         ...
 
     async def claim_due(
-        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+        self,
+        free: Mapping[str, int],
+        *,
+        limit: int,
+        owner: str,
+        lease_seconds: float,
+        generation: int,
     ) -> Claimed:
         """Lease due receivers: oldest due first over all clusters named in *free*.
 
         At most *limit* in all and *free[cluster]* of each cluster. *owner* names this one request:
-        only its holder can end these leases.
+        only its holder can end these leases. Claims nothing when *generation* is not the one in
+        force, for definitions may have changed; then, where there is room, raises StaleGeneration.
         """
         ...
 
@@ -264,8 +298,11 @@ class RoutingSource(Protocol):
         """Read the file and its secrets. Raises ConfigInvalid with every problem."""
         ...
 
-    async def load_text(self, text: str) -> LoadedFile:
-        """Read *text* as if it were the file. Raises ConfigInvalid, but not for missing secrets."""
+    async def load_text(self, text: str, *, is_strict: bool = False) -> LoadedFile:
+        """Read *text* as if it were the file. Raises ConfigInvalid.
+
+        Secrets that are missing are an error only if *is_strict*.
+        """
         ...
 
 
@@ -329,6 +366,10 @@ class Observer(Protocol):
     ) -> None: ...
 
     def routing_rejected(self, problems: Sequence[Problem]) -> None: ...
+
+    def routing_followed(self, *, number: int, reason: str) -> None:
+        """The routing file of another replica is taken over, and not the one on this disk."""
+        ...
 
     def failed(self, *, task: str, error: BaseException) -> None:
         """A background task failed and is started again."""

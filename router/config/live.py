@@ -42,13 +42,20 @@ class FileRoutingSource:
         """Read the file and its secrets. Raises ConfigInvalid with every problem."""
         return await asyncio.to_thread(self._load)
 
-    async def load_text(self, text: str) -> LoadedFile:
+    async def load_text(self, text: str, *, is_strict: bool = False) -> LoadedFile:
         """Read *text* as if it were the file, with the secrets of now. Raises ConfigInvalid.
 
-        A secret that cannot be read is a warning: its hook refuses everything, its receiver cannot
-        be called, and all others go on.
+        A secret that cannot be read is a warning unless *is_strict*: its hook refuses everything,
+        its receiver cannot be called, and all others go on. From now on a change of its secrets is
+        noticed, too.
         """
-        return await asyncio.to_thread(self._load_text, text, self._reader(), "forgiven")
+        reader = self._reader()
+        policy: SecretPolicy = "required" if is_strict else "forgiven"
+        try:
+            return await asyncio.to_thread(self._load_text, text, reader, policy)
+        finally:
+            if self._seen is not None:
+                self._seen = {**reader.fingerprints, **self._seen}
 
     def _reader(self) -> SecretReader:
         return SecretReader(self._path.parent, self._environ)

@@ -15,6 +15,7 @@ RouterError
 ├── Unavailable              nobody's fault: try again later (503)
 │   ├── StoreUnavailable     nothing was saved
 │   ├── GitUnavailable       a repository could not be read
+│   ├── RoutingUnusable      another replica's routing file is in force, and is of no use here
 │   └── Overloaded           more in flight than may: bodies, or deliveries not on disk yet
 ├── StaleGeneration          the plan was made under a routing file that is no longer in force
 └── StaleCursor              the plan was made against a commit that is no longer the cursor
@@ -127,6 +128,12 @@ class GitUnavailable(Unavailable):
     """A repository could not be read; the message says why, without secrets."""
 
     code = "git_unavailable"
+
+
+class RoutingUnusable(Unavailable):
+    """The routing file in force is another replica's, and cannot be used here."""
+
+    code = "routing_unusable"
 
 
 class Overloaded(Unavailable):

@@ -340,6 +340,18 @@ class StoredGeneration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Which routing file is in force, as the replica sees it that tells of its own file."""
+
+    number: int
+    digest: str
+    is_held: bool
+    """Another replica that lives has this file on its disk."""
+    own_number: int | None
+    """Under which number the replica's own file was last in force; None when it never was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
     """A routing file that comes into force."""
 

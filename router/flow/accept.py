@@ -113,7 +113,7 @@ class Acceptor:
             self._parts.wake()
         for record in saved.delivery.updates:
             if record.status == "accepted" and record.repository is not None:
-                self._parts.hints.add(record.repository)
+                self._parts.hints.add(record.repository, is_kept=True)
 
     async def _save(self, hook: Hook, parsed: Push | Ignored, digest: str) -> Saved:
         while True:
@@ -135,14 +135,31 @@ class Acceptor:
                     delivery, planned.intents, generation=routing.generation
                 )
             except StaleGeneration:
-                await self._wait_for_newer(routing)
+                if not await self._has_newer(routing):
+                    return await self._leave_to_others(delivery)
 
-    async def _wait_for_newer(self, routing: Routing) -> None:
+    async def _has_newer(self, routing: Routing) -> bool:
+        """Wait for the routing file that came into force meanwhile, if it can be used here."""
+        in_force = self._parts.in_force
+        in_force.outdated.set()
         try:
-            async with asyncio.timeout(self._reload_wait_seconds):
-                await self._parts.in_force.newer_than(routing.generation)
+            async with asyncio.timeout(0 if in_force.is_behind else self._reload_wait_seconds):
+                await in_force.newer_than(routing.generation)
         except TimeoutError:
-            raise StoreUnavailable("a newer routing file is in force than this one") from None
+            return False
+        return True
+
+    async def _leave_to_others(self, delivery: Delivery) -> Saved:
+        """Save what is only a hint, for a replica that has the routing file in force.
+
+        Raises StoreUnavailable for what would have to be planned, or ignored, by that file.
+        """
+        is_hint = delivery.status == "accepted"
+        is_more = any(record.status == "routed" for record in delivery.updates)
+        last = await self._parts.store.last_generation()
+        if last is None or is_more or not is_hint:
+            raise StoreUnavailable("a newer routing file is in force than this one")
+        return await self._parts.store.save_delivery(delivery, (), generation=last.number)
 
 
 async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Planned:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.errors import RouterError
+from router.core.errors import RouterError, StaleGeneration
 from router.core.model import Attempt
 from router.core.retry import next_delay_seconds
 
@@ -101,6 +101,9 @@ class Dispatcher:
         """
         try:
             due_seconds = await self._claim()
+        except StaleGeneration:  # another replica, or this one in a moment, has the definitions
+            self._in_force.outdated.set()
+            return POLL_SECONDS
         except RouterError as error:
             self._observer.failed(task="dispatch", error=error)
             return STORE_PAUSE_SECONDS
@@ -120,6 +123,7 @@ class Dispatcher:
                 limit=limit,
                 owner=owner,
                 lease_seconds=self._limits.call_deadline_seconds + LEASE_MARGIN_SECONDS,
+                generation=routing.generation,
             )
             for claim in claimed.claims:
                 self._start(routing, claim, owner)

@@ -2,8 +2,7 @@
 
 Whatever says that a ref may have moved (a delivery, a sweep, an operator) is only a hint. A look
 fetches the ref, compares its tip with the commit at the cursor, and saves the plan with the cursor
-in one transaction. An entry is never looked at twice at once: hints that come in meanwhile lead to
-one more look. Entries are looked at side by side.
+in one transaction.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.core.errors import GitUnavailable, StaleCursor, StaleGeneration, StoreUnavailable
+from router.core.errors import GitUnavailable
 from router.core.model import Delivery, Observation
 from router.core.plan import tracked_ref
 from router.core.tips import close_judged, close_waiting, judge_waiting, missing_ref
 from router.flow.fallback import plan_fallback
 from router.flow.look import find_late, plan_look, read_host
+from router.flow.turns import FIRST_PAUSE_SECONDS, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
 FALLBACK_SECONDS = 5.0
 """How long a host that cannot be read is asked again before a plan is made without it: most
 troubles of a network are over by then, and a plan without the host calls more than it need."""
-
-FIRST_PAUSE_SECONDS = 0.5
-MAX_PAUSE_SECONDS = 5.0
-"""Between two looks at a host that does not show a pushed commit yet, or cannot be read."""
-
-MAX_DOUBLINGS = 10
-
-STORE_PAUSE_SECONDS = 1.0
-DEFECT_PAUSE_SECONDS = 5.0
 
 
 class RefObserver:
@@ -57,9 +48,7 @@ class RefObserver:
         self._parts = parts
         self._git = git
         self._fallback_seconds = fallback_seconds
-        self._first_pause_seconds = first_pause_seconds
-        self._looks: dict[str, asyncio.Task[None]] = {}
-        self._bells: dict[str, asyncio.Event] = {}
+        self._turns = Turns(parts, self.look, first_pause_seconds=first_pause_seconds)
         self._unread_since: dict[str, float] = {}
         """Since when entries cannot be read, on the monotonic clock."""
         self._hosts_unread_since: dict[str, float] = {}
@@ -68,56 +57,8 @@ class RefObserver:
         """Entries that cannot be read, or whose ref is not there, and why."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at what is hinted at until *stop* is set; first at what an earlier run left."""
-        waiting = await self._parts.store.waiting_repositories()
-        try:
-            with self._parts.hints.heard_by(self._hear):
-                for repository in waiting:
-                    self._hear(repository)
-                await stop.wait()
-        finally:
-            looks = list(self._looks.values())
-            for look in looks:
-                look.cancel()
-            await asyncio.gather(*looks, return_exceptions=True)
-
-    def _hear(self, repository: str) -> None:
-        bell = self._bells.get(repository)
-        if bell is not None:
-            bell.set()
-            return
-        self._bells[repository] = bell = asyncio.Event()
-        self._looks[repository] = asyncio.create_task(self._follow(repository, bell))
-
-    async def _follow(self, repository: str, bell: asyncio.Event) -> None:
-        """Look until nothing waits, and once more for the hints that come in meanwhile."""
-        vain_count = 0
-        try:
-            while True:
-                bell.clear()
-                pause = await self._look_safely(repository, vain_count)
-                if pause is None and not bell.is_set():
-                    return
-                vain_count += 1
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await bell.wait()
-                    vain_count = 0
-        finally:
-            del self._bells[repository], self._looks[repository]
-
-    async def _look_safely(self, repository: str, vain_count: int) -> float | None:
-        """Look, and say after how many seconds to look again; None when all is planned."""
-        doublings = min(vain_count, MAX_DOUBLINGS)
-        pause = min(self._first_pause_seconds * 2.0**doublings, MAX_PAUSE_SECONDS)
-        try:
-            return pause if await self.look(repository) else None
-        except (StaleCursor, StaleGeneration):
-            return pause
-        except Exception as error:  # whatever it was, the push is still to be planned
-            self._parts.observer.failed(task="observe", error=error)
-            is_store = isinstance(error, StoreUnavailable)
-            return STORE_PAUSE_SECONDS if is_store else DEFECT_PAUSE_SECONDS
+        """Look at what is hinted at, and at what waits in the store, until *stop* is set."""
+        await self._turns.run(stop)
 
     async def look(self, repository: str) -> bool:
         """Ask the entry's Git host once, and plan what moved. Returns whether to ask again soon.

@@ -22,6 +22,8 @@ class Parts:
     in_force: InForce
     clock: Clock
     observer: Observer
+    replica: str
+    """The name of this process among those that share the store: who owns its leases."""
     wake: Callable[[], None]
     """Has dispatch look for due receivers now."""
     hints: Hints = field(default_factory=Hints)

@@ -81,6 +81,7 @@ class Requests:
                 delivery, intents, generation=routing.generation
             )
         except StaleGeneration:
+            self._parts.in_force.outdated.set()
             raise StoreUnavailable("the routing file is being replaced; ask again") from None
         self._parts.observer.delivery_saved(
             saved, duration_seconds=self._parts.clock.monotonic() - started

@@ -19,14 +19,19 @@ class InForce:
         self.current = routing
         self.problems = tuple(problems)
         """Why the file on disk is not the one in force; empty when it is."""
+        self.is_behind = False
+        """Another replica's file is in force, and cannot be used here: nothing can be planned."""
         self.changing = asyncio.Lock()
         """Held while a new file comes into force, and while receivers are leased."""
+        self.outdated = asyncio.Event()
+        """Set when the store refused what was made under this file; cleared by who looks why."""
         self._changed = asyncio.Event()
 
-    def replace(self, routing: Routing) -> None:
+    def replace(self, routing: Routing, *, problems: Sequence[Problem] = ()) -> None:
         """Bring *routing* into force and wake those who wait for it."""
         self.current = routing
-        self.problems = ()
+        self.problems = tuple(problems)
+        self.is_behind = False
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -3,6 +3,9 @@
 One question serves all entries that read a repository in the same way. A tip that is not planned is
 hinted at, and planned like any other. The first round, at the start and when entries come with a
 new routing file, finds what moved while nobody looked, and the refs that were never planned.
+
+Of several replicas one sweeps a repository at its interval. The others take its word for it, but
+for their first round and while they cannot read the host themselves.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.errors import GitUnavailable, StoreUnavailable
+from router.core.errors import GitUnavailable, StaleGeneration, StoreUnavailable
 from router.core.plan import tracked_ref
 from router.core.retry import next_delay_seconds
 from router.core.tips import is_news, missing_ref
+from router.flow.lease import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +39,12 @@ SWEEPS_OF_A_HOST = 4
 
 TICK_SECONDS = 1.0
 """How often it is looked up which repositories are due."""
+
+STORE_PAUSE_SECONDS = 1.0
+"""How long a sweep waits that could not find out whether another replica sweeps."""
+
+SWEEP_LEASE_SECONDS = 60.0
+"""How long one question may take before another replica asks, too."""
 
 JITTER_SHARE = 0.2
 """An interval is shortened or lengthened by up to half of this share, to spread hosts' load."""
@@ -57,6 +67,7 @@ class _Turn:
     """On the monotonic clock; 0: now."""
     failures: int = 0
     is_running: bool = False
+    is_first: bool = True
 
 
 class Sweeper:
@@ -134,7 +145,7 @@ class Sweeper:
         if routing is self._routing:
             return
         for repository in await self._parts.store.waiting_repositories():
-            self._parts.hints.add(repository)
+            self._parts.hints.add(repository, is_kept=True)
         self._routing = routing
         groups = group_entries(routing.repositories)
         dropped = names_of(self._turns) - names_of(groups)
@@ -155,20 +166,52 @@ class Sweeper:
         return turn.due_at
 
     async def _take_turn(self, group: _Group, turn: _Turn) -> None:
+        lease = Lease(self._parts, f"sweep {group.refs[0][0]}", seconds=SWEEP_LEASE_SECONDS)
+        try:
+            pause = await self._others_seconds(group, turn, lease)
+            if not pause:
+                pause = await self._sweep_safely(group, turn)
+                await self._let_others_rest(turn, lease, pause)
+        finally:
+            turn.is_running = False
+        turn.due_at = self._parts.clock.monotonic() + pause
+
+    async def _others_seconds(self, group: _Group, turn: _Turn, lease: Lease) -> float:
+        """For how long the sweeps of another replica count for us; 0.0 if we sweep ourselves."""
+        if turn.is_first or turn.failures:
+            return 0.0
+        try:
+            left_seconds = await lease.take()
+        except (StaleGeneration, StoreUnavailable) as error:
+            if isinstance(error, StoreUnavailable):
+                self._parts.observer.failed(task="sweep", error=error)
+            return STORE_PAUSE_SECONDS
+        if not left_seconds:
+            return 0.0
+        for name, _ in group.refs:
+            self._parts.observer.repository_swept(repository=name, is_moved=False)
+        return left_seconds + TICK_SECONDS  # whoever has it may have it again
+
+    async def _sweep_safely(self, group: _Group, turn: _Turn) -> float:
+        """Sweep, and say after how many seconds to sweep again."""
         is_read = False
         try:
             is_read = await self._sweep(self._parts.in_force.current, group)
         except Exception as error:  # the other repositories must still be swept
             self._parts.observer.failed(task="sweep", error=error)
-        finally:
-            turn.is_running = False
+        turn.is_first = False
         turn.failures = 0 if is_read and not self._is_troubled(group) else turn.failures + 1
-        interval = group.access.sweep_interval_seconds
         spread = 1 + JITTER_SHARE * (self._parts.clock.jitter() - 0.5)
-        pause = interval * spread
+        pause = group.access.sweep_interval_seconds * spread
+        return min(pause, self._delay_seconds(turn)) if turn.failures else pause
+
+    async def _let_others_rest(self, turn: _Turn, lease: Lease, pause: float) -> None:
+        """Until our next sweep, unless this one read nothing: another replica may be luckier."""
         if turn.failures:
-            pause = min(pause, self._delay_seconds(turn))
-        turn.due_at = self._parts.clock.monotonic() + pause
+            await lease.end()
+            return
+        with suppress(StaleGeneration, StoreUnavailable):
+            await lease.take(seconds=pause)
 
     def _delay_seconds(self, turn: _Turn) -> float:
         return 1.0 + next_delay_seconds(turn.failures, jitter=self._parts.clock.jitter())

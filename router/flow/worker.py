@@ -40,3 +40,13 @@ async def _keep_running(
             with suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_SECONDS):
                     await stop.wait()
+
+
+async def wait_for_any(*events: asyncio.Event, seconds: float) -> None:
+    """Wait until one of *events* is set, or *seconds* are over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

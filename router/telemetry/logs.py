@@ -222,5 +222,8 @@ class LogObserver:
         for problem in problems:
             self._log.error("routing.rejected", problem=str(problem))
 
+    def routing_followed(self, *, number: int, reason: str) -> None:
+        self._log.warning("routing.followed", generation=number, reason=reason)
+
     def failed(self, *, task: str, error: BaseException) -> None:
         self._log.error("task.failed", task=task, error=type(error).__name__, exc_info=error)

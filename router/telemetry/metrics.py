@@ -40,7 +40,8 @@ class MetricsObserver:
             "flux_router_routing_generation", "Generation of the routing file in force."
         )
         self._is_current = gauge(
-            "flux_router_routing_is_current", "0 while the routing file on disk does not load."
+            "flux_router_routing_is_current",
+            "0 while the routing file on this disk is not the one in force.",
         )
         self._failures = Counter(
             "flux_router_task_failures",
@@ -195,6 +196,10 @@ class MetricsObserver:
         self._is_current.set(1)
 
     def routing_rejected(self, problems: Sequence[Problem]) -> None:
+        self._is_current.set(0)
+
+    def routing_followed(self, *, number: int, reason: str) -> None:
+        self._generation.set(number)
         self._is_current.set(0)
 
     def failed(self, *, task: str, error: BaseException) -> None:

@@ -74,6 +74,10 @@ class Observers:
         for observer in self._observers:
             observer.routing_rejected(problems)
 
+    def routing_followed(self, *, number: int, reason: str) -> None:
+        for observer in self._observers:
+            observer.routing_followed(number=number, reason=reason)
+
     def failed(self, *, task: str, error: BaseException) -> None:
         for observer in self._observers:
             observer.failed(task=task, error=error)

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from router.core.errors import MalformedPayload, NotFound, RouterError
+from router.core.errors import MalformedPayload, NotFound, RouterError, RoutingUnusable
 from router.flow.explain import explain_delivery, explain_paths
 from router.web.answers import JsonAnswer, handle_defect, handle_http_error, handle_router_error
 from router.web.body import BodyBudget, collect_body
@@ -73,15 +73,19 @@ class AdminApi:
         """200 when pushes can be accepted: a routing file is in force and the store answers.
 
         A file on disk that does not load is told in the detail; the last good one serves on. So are
-        the Git hosts that cannot be read: pushes are accepted, and planned by what they tell.
+        the Git hosts that cannot be read: pushes are accepted, and planned by what they tell. 503
+        also when the routing file of another replica is in force and cannot be used here.
         """
         await self._store.check()
+        problems = [str(problem) for problem in self._in_force.problems]
+        if self._in_force.is_behind:
+            raise RoutingUnusable("; ".join(problems))
         return JsonAnswer(
             {
                 "status": "ok",
                 "generation": self._in_force.current.generation,
-                "routingIsCurrent": not self._in_force.problems,
-                "problems": [str(problem) for problem in self._in_force.problems],
+                "routingIsCurrent": not problems,
+                "problems": problems,
                 "unreadableRepositories": dict(self._troubles),
                 "database": self._database,
             }

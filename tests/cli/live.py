@@ -17,8 +17,8 @@ from router.bootstrap import QuietServer
 from router.cli.app import cli
 from router.core.model import Attempt, Secret
 from router.flow.accept import Acceptor
+from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.request import Requests
 from router.flow.routing import InForce
 from router.web.admin import AdminApi, create_admin_app
@@ -70,7 +70,13 @@ class Live:
         self.do(self._call_due(outcome, status, detail))
 
     async def _call_due(self, outcome: Outcome, status: int, detail: str) -> None:
-        claimed = await self.store.claim_due({"prod": 100}, limit=100, owner="me", lease_seconds=20)
+        claimed = await self.store.claim_due(
+            {"prod": 100},
+            limit=100,
+            owner="me",
+            lease_seconds=20,
+            generation=1,
+        )
         for claim in claimed.claims:
             attempt = Attempt(
                 receiver=claim.receiver,
@@ -110,6 +116,7 @@ class Listener:
         clock, routing = FakeClock(), make_routing(generation=1)
         store = FakeStore(clock)
         parts = Parts(
+            replica="us",
             store=store,
             in_force=InForce(routing),
             clock=clock,

@@ -186,3 +186,18 @@ async def test_no_secret_is_in_what_is_shown_of_it(path: Path) -> None:
     while chain is not None:
         assert CANARY not in f"{chain!r} {chain}"
         chain = chain.__cause__ or chain.__context__
+
+
+async def test_the_text_of_another_replica_needs_its_secrets_and_they_are_watched(
+    path: Path,
+) -> None:
+    live = await loaded(path)
+    theirs = TEXT.replace("secrets/{layer}", "secrets/new-{layer}")
+    with pytest.raises(ConfigInvalid, match="secrets/new-apps does not exist"):
+        await live.load_text(theirs, is_strict=True)
+    assert (await live.load_text(theirs)).warnings
+    assert not await live.has_changed()
+    (path.parent / "secrets/new-apps").write_bytes(b"token")
+    assert await live.has_changed()
+    file = await live.load_text(theirs, is_strict=True)
+    assert file.routing.receivers["prod/flux-system/apps"].token == Secret(b"token")

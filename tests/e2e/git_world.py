@@ -118,6 +118,7 @@ class GitWorld:
         )
         self.store = cast("Store", Mortal(store, self.fuse))
         self.reloader = Reloader(
+            replica="us",
             source=self.source,
             store=self.store,
             client=FakeReceivers(self.clock),
@@ -126,6 +127,7 @@ class GitWorld:
             interval_seconds=60,
         )
         self.parts = Parts(
+            replica="us",
             store=self.store,
             in_force=await self.reloader.start(),
             clock=self.clock,
@@ -136,7 +138,9 @@ class GitWorld:
         self.refs = RefObserver(self.parts, mortal, first_pause_seconds=0)
         self.sweeper = Sweeper(self.parts, mortal, self.refs)
         self.hinted = set(await store.waiting_repositories())
-        self.stack.enter_context(self.parts.hints.heard_by(lambda name: self.hinted.add(name)))
+        self.stack.enter_context(
+            self.parts.hints.heard_by(lambda name, _is_kept: self.hinted.add(name))
+        )
 
     async def restart(self) -> None:
         """Drop the service as a kill does, and start another on the disk as it is."""
@@ -203,7 +207,11 @@ class GitWorld:
         clusters = {"prod": 100}
         while True:
             claimed = await self.store.claim_due(
-                clusters, limit=100, owner="me", lease_seconds=LEASE_SECONDS
+                clusters,
+                limit=100,
+                owner="me",
+                lease_seconds=LEASE_SECONDS,
+                generation=self.routing.generation,
             )
             if not claimed.claims:
                 return

@@ -125,7 +125,7 @@ async def test_23_a_push_while_its_receiver_is_called_leads_to_exactly_one_more_
     await case.world.dispatch()
     await case.push(case.change("a/x"))
     claimed = await case.world.store.claim_due(
-        {"prod": 9}, limit=9, owner="running", lease_seconds=20
+        {"prod": 9}, limit=9, owner="running", lease_seconds=20, generation=1
     )
     (claim,) = claimed.claims
     for _ in range(3):

@@ -24,6 +24,7 @@ class RecordingObserver:
         self.attempts: list[Attempt] = []
         self.retry_seconds: list[float | None] = []
         self.loaded: list[tuple[int, tuple[str, ...]]] = []
+        self.followed: list[int] = []
         self.problems: list[tuple[Problem, ...]] = []
         self.failures: list[tuple[str, BaseException]] = []
 
@@ -63,6 +64,9 @@ class RecordingObserver:
 
     def routing_rejected(self, problems: Sequence[Problem]) -> None:
         self.problems.append(tuple(problems))
+
+    def routing_followed(self, *, number: int, reason: str) -> None:
+        self.followed.append(number)
 
     def failed(self, *, task: str, error: BaseException) -> None:
         self.failures.append((task, error))

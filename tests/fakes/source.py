@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from router.core.routing import Routing
 
 BROKEN = Problem(file="router.yaml", line=1, column=1, message="broken")
+MISSING = Problem(file="router.yaml", line=2, column=1, message="the secret is missing")
 
 
 class FakeSource:
@@ -20,6 +21,8 @@ class FakeSource:
     def __init__(self, **files: Routing) -> None:
         self.files = files
         self.text = next(iter(files), "broken")
+        self.unusable: set[str] = set()
+        """Texts with secrets that are missing here."""
         self._loaded: str | None = None
 
     async def has_changed(self) -> bool:
@@ -29,7 +32,9 @@ class FakeSource:
         self._loaded = self.text
         return await self.load_text(self.text)
 
-    async def load_text(self, text: str) -> LoadedFile:
+    async def load_text(self, text: str, *, is_strict: bool = False) -> LoadedFile:
+        if is_strict and text in self.unusable:
+            raise ConfigInvalid([MISSING])
         if text not in self.files:
             raise ConfigInvalid([BROKEN])
         return LoadedFile(routing=self.files[text], text=text)

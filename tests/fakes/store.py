@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from router.core.errors import StaleGeneration, StoreUnavailable
-from router.core.model import Asked, RefState, Saved, SavedPlan, StoredGeneration
+from router.core.model import Asked, RefState, Saved, SavedPlan, Standing, StoredGeneration
 from router.ports import Activated, Claimed
 from tests.fakes.store_history import FakeHistory
+from tests.fakes.store_leases import FakeLeases
 from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, serving
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class FakeStore:
         self._clock = clock
         self._generation: StoredGeneration | None = None
         self._definitions: dict[str, str] = {}
+        self._replaced: list[tuple[StoredGeneration, datetime]] = []
+        """The routing files that were in force before, and until when."""
+        self._leases = FakeLeases()
         self._refs: dict[TrackedRef, FakeRef] = {}
         self._history = FakeHistory()
         self._numbers: dict[str, list[tuple[str, int]]] = {}
@@ -58,8 +62,12 @@ class FakeStore:
         activation: Activation,
         *,
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+        after: int | None = None,
     ) -> Activated:
         self._check()
+        number = self._generation.number if self._generation else 0
+        if after not in (None, number):
+            raise StaleGeneration(f"generation {number} is in force")
         changed = tuple(
             layer
             for layer, digest in activation.definitions.items()
@@ -78,6 +86,33 @@ class FakeStore:
             layers = activation.receivers.get(receiver.key, frozenset())
             receiver.open_for(layers, self._clock.now())
         return Activated(number=self._generation.number, adopted=changed)
+
+    async def report(self, replica: str, *, digest: str, seconds: float) -> Standing | None:
+        self._check()
+        now, last = self._clock.now(), self._generation
+        self._leases.report(replica, digest, seconds, now)
+        if last is None:
+            return None
+        known = [last, *(each for each, _ in self._replaced)]
+        return Standing(
+            number=last.number,
+            digest=last.digest,
+            is_held=self._leases.is_held(last.digest, replica, now),
+            own_number=max((each.number for each in known if each.digest == digest), default=None),
+        )
+
+    async def leave(self, replica: str) -> None:
+        self._check()
+        self._leases.replicas.pop(replica, None)
+
+    async def lease(self, name: str, *, owner: str, seconds: float, generation: int) -> float:
+        self._check()
+        self._check_generation(generation)
+        return self._leases.take(name, owner, seconds, self._clock.now())
+
+    async def release(self, name: str, *, owner: str) -> None:
+        self._check()
+        self._leases.release(name, owner)
 
     async def save_delivery(
         self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
@@ -124,9 +159,17 @@ class FakeStore:
         return Saved(delivery=owner, plans=plans)
 
     async def claim_due(
-        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+        self,
+        free: Mapping[str, int],
+        *,
+        limit: int,
+        owner: str,
+        lease_seconds: float,
+        generation: int,
     ) -> Claimed:
         self._check()
+        if limit > 0 and any(count > 0 for count in free.values()):
+            self._check_generation(generation)
         now, left = self._clock.now(), dict(free)
         claims: list[Claim] = []
         for receiver in sorted(self._receivers.values(), key=lambda each: (each.due_at, each.key)):
@@ -159,6 +202,7 @@ class FakeStore:
 
     async def prune(self, *, before: datetime, limit: int) -> int:
         self._check()
+        self._replaced = [each for each in self._replaced if each[1] >= before]
         old = sorted(
             (story for story in self._history.stories.values() if self._is_prunable(story, before)),
             key=lambda story: (story.delivery.received_at, story.position),
@@ -216,6 +260,8 @@ class FakeStore:
         if last is not None and last.digest == activation.digest:
             return last
         number = 1 if last is None else last.number + 1
+        if last is not None:
+            self._replaced.append((last, self._clock.now()))
         return StoredGeneration(number=number, digest=activation.digest, text=activation.text)
 
     def _take_receivers(self, activation: Activation) -> None:

@@ -10,8 +10,8 @@ import pytest
 from router.core.model import Delivery, Intent, ReceiverStatus
 from router.core.plan import plan_notify
 from router.core.routing import Routing
+from router.flow.definitions import describe_activation
 from router.flow.dispatch import Dispatcher, DispatchLimits
-from router.flow.reload import describe_activation
 from router.flow.routing import InForce
 from tests.builders import make_layer, make_repository, make_routing
 from tests.fakes.clock import FakeClock

@@ -98,7 +98,7 @@ class GitMode:
     async def sweep(self) -> None:
         """Sweep what is due, and look where that hints."""
         heard: list[str] = []
-        with self.parts.hints.heard_by(heard.append):
+        with self.parts.hints.heard_by(lambda name, _is_kept: heard.append(name)):
             await self.sweeper.sweep_due()
         for entry in dict.fromkeys(heard):
             await self.look(entry)
@@ -136,13 +136,22 @@ class GitMode:
         return story.delivery.status, reason
 
 
-async def start_git_mode(*entries: Repository, git: FakeGit | None = None) -> GitMode:
-    """A service whose host has one commit on main; nothing was looked at yet."""
-    clock = FakeClock()
+async def start_git_mode(
+    *entries: Repository, git: FakeGit | None = None, beside: GitMode | None = None
+) -> GitMode:
+    """A service whose host has one commit on main; nothing was looked at yet.
+
+    A replica *beside* another one shares its store, clock and hosts, and has clones of its own.
+    """
+    clock = beside.clock if beside else FakeClock()
     observer, git = RecordingObserver(), git or FakeGit()
-    store = FakeStore(clock)
+    store = beside.store if beside else FakeStore(clock)
+    replica = clock.new_id()
+    if beside:
+        git.hosts = beside.git.hosts
     source = FakeSource(one=make_routing(*(entries or (git_entry(),))))
     reloader = Reloader(
+        replica=replica,
         source=source,
         store=store,
         client=FakeReceivers(clock),
@@ -151,7 +160,14 @@ async def start_git_mode(*entries: Repository, git: FakeGit | None = None) -> Gi
         interval_seconds=60,
     )
     in_force = await reloader.start()
-    parts = Parts(store=store, in_force=in_force, clock=clock, observer=observer, wake=lambda: None)
+    parts = Parts(
+        replica=replica,
+        store=store,
+        in_force=in_force,
+        clock=clock,
+        observer=observer,
+        wake=lambda: None,
+    )
     refs = RefObserver(parts, git, fallback_seconds=FALLBACK_SECONDS, first_pause_seconds=0)
     mode = GitMode(
         parts=parts,
@@ -164,5 +180,6 @@ async def start_git_mode(*entries: Repository, git: FakeGit | None = None) -> Gi
         refs=refs,
         sweeper=Sweeper(parts, git, refs),
     )
-    mode.host.move(MAIN, mode.files)
+    if not beside:
+        mode.host.move(MAIN, mode.files)
     return mode

@@ -13,9 +13,9 @@ from router.core.model import MAX_KEPT_PATHS, Saved
 from router.core.providers.interface import MAX_UPDATES, json_body
 from router.core.providers.table import PROVIDERS
 from router.flow.accept import Acceptor
+from router.flow.definitions import describe_activation
 from router.flow.matching import MATCH_SLICE_PATHS
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.request import Requests
 from router.flow.routing import InForce
 from tests.builders import ZERO, commit, github_push, github_request, make_repository, make_routing
@@ -31,6 +31,7 @@ async def make_parts(*, generation: int = 1, **layers: list[str]) -> Parts:
     routing = make_routing(make_repository(layers), generation=generation)
     await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
     return Parts(
+        replica="us",
         store=store,
         in_force=InForce(routing),
         clock=clock,

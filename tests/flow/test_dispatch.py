@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from router.flow.definitions import describe_activation
 from router.flow.dispatch import LEASE_MARGIN_SECONDS
-from router.flow.reload import describe_activation
 from tests.builders import make_layer, make_repository, make_routing
 from tests.fakes.receivers import REFUSED, UNREACHABLE, Answer
 from tests.flow.conftest import Dispatch, MakeDispatch, key, small_routing, until
@@ -327,3 +328,23 @@ async def test_a_mended_receiver_that_answers_is_as_any_other_afterwards(
     await dispatch.want("a")
     await dispatch.wait_for_attempts(2)
     assert dispatch.observer.retry_seconds == [None, 0.5]
+
+
+async def test_a_file_that_another_replica_replaced_is_not_dispatched_by(
+    dispatch: Dispatch,
+) -> None:
+    await dispatch.want("a")
+    newer = small_routing()
+    activation = replace(describe_activation(newer, "two"), digest="two")
+    await dispatch.store.activate(activation, adopt=lambda _names: [])
+    dispatch.start()
+
+    async def is_noticed() -> bool:
+        return dispatch.in_force.outdated.is_set()
+
+    await until(is_noticed)
+    assert dispatch.receivers.calls == []
+    assert dispatch.observer.failures == []
+    dispatch.in_force.replace(replace(newer, generation=2))
+    dispatch.dispatcher.wake()
+    await dispatch.wait_for_state("a", "idle")

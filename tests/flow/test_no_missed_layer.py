@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from router.core.model import Attempt
 from router.flow.accept import Acceptor
+from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.routing import InForce
 from router.store.sqlite.store import SqliteStore
 from tests.builders import github_request, make_repository, make_routing
@@ -78,6 +78,7 @@ class Story:
         self.in_force = InForce(make_routing(repository, generation=1))
         self.acceptor = Acceptor(
             Parts(
+                replica="us",
                 store=store,
                 in_force=self.in_force,
                 clock=clock,
@@ -121,7 +122,13 @@ class Story:
         await asyncio.gather(
             *(self.acceptor.accept(hook, headers, body) for headers, body in requests)
         )
-        claimed = await self.store.claim_due({"prod": 100}, limit=100, owner="me", lease_seconds=20)
+        claimed = await self.store.claim_due(
+            {"prod": 100},
+            limit=100,
+            owner="me",
+            lease_seconds=20,
+            generation=1,
+        )
         for claim in claimed.claims:
             self.flux.notify(claim.receiver.rsplit("/")[-1])
             attempt = Attempt(

@@ -489,7 +489,7 @@ async def test_a_push_of_several_entries_is_accepted_until_all_are_planned() -> 
 async def test_an_operator_s_notify_also_looks_at_the_host() -> None:
     mode = await started()
     heard: list[str] = []
-    with mode.parts.hints.heard_by(heard.append):
+    with mode.parts.hints.heard_by(lambda name, _is_kept: heard.append(name)):
         await Requests(mode.parts).notify("a")
     assert heard == ["fleet"]
 

@@ -12,8 +12,9 @@ from router.core.errors import ConfigInvalid, StoreUnavailable
 from router.core.model import Secret
 from router.core.routing import Routing
 from router.flow.accept import Acceptor
+from router.flow.definitions import changed_receivers
 from router.flow.parts import Parts
-from router.flow.reload import NOT_STORED, Reloader, changed_receivers
+from router.flow.reload import NOT_STORED, Reloader
 from router.flow.routing import InForce
 from router.telemetry.metrics import MetricsObserver
 from tests.builders import (
@@ -46,6 +47,7 @@ class World:
 
     def make_reloader(self) -> Reloader:
         return Reloader(
+            replica="us",
             source=self.source,
             store=self.store,
             client=self.client,
@@ -145,7 +147,13 @@ async def test_a_change_is_seen_while_the_service_runs(world: World) -> None:
 
 async def test_a_new_secret_resets_the_backoff_of_its_receivers_only(world: World) -> None:
     in_force = await world.reloader.start()
-    claimed = await world.store.claim_due({"prod": 9}, limit=9, owner="me", lease_seconds=9)
+    claimed = await world.store.claim_due(
+        {"prod": 9},
+        limit=9,
+        owner="me",
+        lease_seconds=9,
+        generation=1,
+    )
     for claim in claimed.claims:
         attempt = await world.client.call(in_force.current.receivers[claim.receiver], claim)
         failed = replace(attempt, outcome="rejected", status=400)
@@ -206,6 +214,7 @@ async def test_a_push_during_a_reload_is_planned_under_the_file_in_force(world: 
     lagging = InForce(newest.current)  # as the acceptor sees it while the reload goes on
     acceptor = Acceptor(
         Parts(
+            replica="us",
             store=world.store,
             in_force=lagging,
             clock=world.clock,

@@ -241,7 +241,7 @@ async def test_a_trouble_of_looks_stands_while_sweeps_are_well() -> None:
     mode.change("a/x")
     mode.trouble("the disk is full")
     mode.clock.advance(INTERVAL_SECONDS)
-    with mode.parts.hints.heard_by(lambda _name: None):
+    with mode.parts.hints.heard_by(lambda _name, _is_kept: None):
         await mode.sweeper.sweep_due()
     assert mode.observer.read[-1] == ("fleet", "the disk is full")
     assert mode.refs.troubles == {"fleet": "the disk is full"}

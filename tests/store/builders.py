@@ -231,7 +231,18 @@ async def ask(
 ) -> Claimed:
     """By default up to ten receivers of the cluster prod."""
     room = {"prod": 10} if free is None else free
-    return await store.claim_due(room, limit=limit, owner=owner, lease_seconds=LEASE_SECONDS)
+    return await store.claim_due(
+        room,
+        limit=limit,
+        owner=owner,
+        lease_seconds=LEASE_SECONDS,
+        generation=await number_in_force(store),
+    )
+
+
+async def number_in_force(store: Store) -> int:
+    last = await store.last_generation()
+    return last.number if last else 0
 
 
 async def next_due_seconds(store: Store) -> float | None:

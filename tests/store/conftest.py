@@ -18,6 +18,7 @@ SUITES = (
     "calling",
     "history",
     "pruning",
+    "replicas",
 )
 
 pytest.register_assert_rewrite(

@@ -16,6 +16,7 @@ from tests.store.contract_history import HistoryContract
 from tests.store.contract_observing import ObservingContract
 from tests.store.contract_planning import PlanningContract
 from tests.store.contract_pruning import PruningContract
+from tests.store.contract_replicas import ReplicasContract
 from tests.store.contract_saving import SavingContract
 from tests.store.contract_waiting import WaitingContract
 
@@ -34,6 +35,7 @@ class StoreContract(
     CallingContract,
     HistoryContract,
     PruningContract,
+    ReplicasContract,
 ):
     async def test_a_store_that_works_passes_its_check(self, store: Store) -> None:
         for _ in range(2):

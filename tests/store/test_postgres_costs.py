@@ -124,7 +124,12 @@ async def test_claiming_writes_nothing_when_nothing_is_due(
     async def run(connection: Connection) -> list[str]:
         within = Within(connection)
         claimed = await calling.claim_due(
-            cast("Database", within), {"prod": 9}, limit=9, owner="us", lease_seconds=1
+            cast("Database", within),
+            {"prod": 9},
+            limit=9,
+            owner="us",
+            lease_seconds=1,
+            generation=1,
         )
         assert claimed.claims == ()
         assert await connection.fetchval("SELECT pg_current_xact_id_if_assigned()") is None

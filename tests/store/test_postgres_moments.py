@@ -54,7 +54,9 @@ async def test_a_claim_names_who_asked_while_it_was_made(
         saved = [await save(store, clock, make_want(APP1), after="c1")]
         await admin.execute("SELECT pg_advisory_lock(7)")
         claiming = asyncio.create_task(
-            claimer.claim_due({"prod": 1}, limit=1, owner="us", lease_seconds=LEASE_SECONDS)
+            claimer.claim_due(
+                {"prod": 1}, limit=1, owner="us", lease_seconds=LEASE_SECONDS, generation=1
+            )
         )
 
         async def is_stuck() -> bool:

@@ -80,7 +80,9 @@ async def test_a_receiver_that_another_replica_is_taking_is_looked_for_again_soo
     other = await asyncpg.connect(new_schema.text)
     async with other.transaction():
         await other.execute("SELECT * FROM receivers FOR UPDATE")
-        claimed = await replicas[1].claim_due({"prod": 1}, limit=9, owner="us", lease_seconds=5)
+        claimed = await replicas[1].claim_due(
+            {"prod": 1}, limit=9, owner="us", lease_seconds=5, generation=1
+        )
     await other.close()
     assert claimed.claims == ()
     assert claimed.next_due_seconds is not None
@@ -292,3 +294,67 @@ async def test_calls_are_recorded_and_clusters_woken_beside_saves_and_claims(
             await record(replicas[0], clock, each)
     for now in await replicas[0].receivers():
         assert (now.wanted, now.notified, now.state) == (ROUNDS * 3 + 1, now.wanted, "idle")
+
+
+async def test_of_those_that_ask_for_a_lease_at_once_one_gets_it(
+    replicas: list[PostgresStore],
+) -> None:
+    for _ in range(5):
+        left = await asyncio.gather(
+            *(
+                store.lease("look fleet", owner=f"{number}", seconds=15, generation=1)
+                for number, store in enumerate(replicas * 3)
+            )
+        )
+        (winner,) = [number for number, seconds in enumerate(left) if not seconds]
+        assert all(0 < seconds <= 15 for number, seconds in enumerate(left) if number != winner)
+        await replicas[0].release("look fleet", owner=f"{winner}")
+
+
+async def test_of_two_files_that_are_to_follow_the_same_one_one_comes_into_force(
+    replicas: list[PostgresStore],
+) -> None:
+    activated = await asyncio.gather(
+        *(
+            store.activate(make_activation(f"g{number}"), adopt=adopt_nothing, after=1)
+            for number, store in enumerate(replicas, start=2)
+        ),
+        return_exceptions=True,
+    )
+    refused = [each for each in activated if isinstance(each, StaleGeneration)]
+    assert len(refused) == len(replicas) - 1
+    last = await replicas[0].last_generation()
+    assert last is not None
+    assert last.number == 2
+
+
+async def test_old_history_is_removed_by_several_at_once(
+    replicas: list[PostgresStore], clock: FakeClock
+) -> None:
+    for number in range(ROUNDS):
+        await save(replicas[0], clock, make_want(APP1), after=f"c{number}")
+    for each in await claim(replicas[0]):
+        await record(replicas[0], clock, each)
+    clock.advance(60)
+    kept = await save(replicas[0], clock, make_want(APP1), after="kept")
+
+    async def prune_all(store: PostgresStore) -> None:
+        while await store.prune(before=clock.now(), limit=7) == 7:
+            pass
+
+    await asyncio.gather(*(prune_all(store) for store in replicas * 2))
+    stories = await replicas[0].deliveries(limit=99)
+    assert [story.delivery.id for story in stories] == [kept.delivery.id]
+
+
+async def test_what_was_left_behind_long_ago_is_removed(
+    replicas: list[PostgresStore], clock: FakeClock, new_schema: DatabaseUrl
+) -> None:
+    for store, seconds in zip(replicas, (-7200, -60, 60), strict=True):
+        await store.report(f"{seconds}", digest="g1", seconds=seconds)
+        await store.lease(f"look {seconds}", owner="a", seconds=seconds, generation=1)
+    await replicas[0].prune(before=clock.now(), limit=9)
+    connection = await asyncpg.connect(new_schema.text)
+    assert len(await connection.fetch("SELECT id FROM replicas")) == 2
+    assert len(await connection.fetch("SELECT name FROM leases")) == 2
+    await connection.close()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from router.core.errors import RouterError
+from router.core.errors import RouterError, StaleGeneration
 from router.core.model import Attempt, Delivery, Intent, Observation
 from router.store.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
@@ -239,13 +239,23 @@ class SideBySide(RuleBasedStateMachine):
         free=st.dictionaries(st.sampled_from(["prod", "staging"]), st.integers(-1, 2)),
         limit=st.integers(0, 3),
         lease_seconds=st.sampled_from([5.0, 30.1]),
+        is_stale=st.sampled_from([False, False, False, True]),
     )
-    def claim_due(self, owner: str, free: dict[str, int], limit: int, lease_seconds: float) -> None:
+    def claim_due(
+        self, owner: str, free: dict[str, int], limit: int, lease_seconds: float, is_stale: bool
+    ) -> None:
+        last = self.both(lambda store: store.last_generation())
         claimed = self.both(
             lambda store: store.claim_due(
-                free, limit=limit, owner=owner, lease_seconds=lease_seconds
+                free,
+                limit=limit,
+                owner=owner,
+                lease_seconds=lease_seconds,
+                generation=last.number + is_stale,
             )
         )
+        if claimed is StaleGeneration:
+            return
         assert claimed.next_due_seconds is None or claimed.next_due_seconds > 0
         self.claims += [(claim, owner) for claim in claimed.claims]
 
@@ -301,6 +311,35 @@ class SideBySide(RuleBasedStateMachine):
             for (claim, owner), outcome in zip(claims, outcomes, strict=False)
         ]
         self.both_at_once(records)
+
+    @rule(
+        replica=OWNERS,
+        digest=st.sampled_from(["g1", "g2", "g9"]),
+        seconds=st.sampled_from([15.0, 60.0]),
+        is_leaving=st.booleans(),
+    )
+    def report(self, replica: str, digest: str, seconds: float, is_leaving: bool) -> None:
+        self.both(lambda store: store.report(replica, digest=digest, seconds=seconds))
+        if is_leaving:
+            self.both(lambda store: store.leave(replica))
+
+    @rule(
+        name=st.sampled_from(["look fleet", "sweep fleet"]),
+        owner=OWNERS,
+        seconds=st.sampled_from([5.0, 60.0]),
+        is_stale=st.sampled_from([False, False, False, True]),
+        is_released=st.booleans(),
+    )
+    def lease(
+        self, name: str, owner: str, seconds: float, is_stale: bool, is_released: bool
+    ) -> None:
+        last = self.both(lambda store: store.last_generation())
+        generation = last.number + is_stale
+        self.both(
+            lambda store: store.lease(name, owner=owner, seconds=seconds, generation=generation)
+        )
+        if is_released:
+            self.both(lambda store: store.release(name, owner=owner))
 
     @rule(receivers=st.none() | st.frozensets(st.sampled_from(RECEIVERS)))
     def reset_backoff(self, receivers: frozenset[str] | None) -> None:

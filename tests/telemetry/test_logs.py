@@ -224,3 +224,18 @@ def test_several_observers_are_all_told() -> None:
         'flux_router_task_failures_total{task="dispatch"} 1.0',
     ):
         assert line in text
+
+
+def test_a_replica_that_follows_another_one_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_format="json", level="info")
+    metrics = MetricsObserver(FakeClock())
+    both = Observers(LogObserver(), metrics)
+    both.routing_loaded(number=1, adopted=[], warnings=[])
+    both.routing_followed(number=2, reason="another replica's")
+    told = lines(capsys)[-1]
+    assert (told["event"], told["generation"], told["level"]) == ("routing.followed", 2, "warning")
+    text = metrics.render([]).decode()
+    assert "flux_router_routing_generation 2.0" in text
+    assert "flux_router_routing_is_current 0.0" in text
+    both.routing_loaded(number=2, adopted=[], warnings=[])
+    assert "flux_router_routing_is_current 1.0" in metrics.render([]).decode()

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 from router.core.model import Secret
 from router.core.routing import Routing
 from router.flow.accept import Acceptor
+from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.request import Requests
 from router.flow.routing import InForce
 from router.telemetry.metrics import MetricsObserver
@@ -73,6 +73,7 @@ async def open_web(
     await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
     in_force = InForce(routing)
     parts = Parts(
+        replica="us",
         store=store,
         in_force=in_force,
         clock=clock,

@@ -22,7 +22,13 @@ async def push(web: Web, number: int = 1, **payload: Any) -> str:
 
 async def call_due(web: Web, *, outcome: Any = "notified", status: int | None = 200) -> None:
     """Serve every due receiver."""
-    claimed = await web.store.claim_due({"prod": 100}, limit=100, owner="me", lease_seconds=20)
+    claimed = await web.store.claim_due(
+        {"prod": 100},
+        limit=100,
+        owner="me",
+        lease_seconds=20,
+        generation=1,
+    )
     for claim in claimed.claims:
         attempt = Attempt(
             receiver=claim.receiver,
@@ -191,6 +197,14 @@ async def test_readiness_tells_of_a_file_that_does_not_load(web: Web) -> None:
     assert answer.status_code == 200  # the last good file serves on
     assert answer.json()["routingIsCurrent"] is False
     assert answer.json()["problems"] == ["router.yaml:3:5: oh no"]
+
+
+async def test_readiness_is_503_while_the_file_in_force_cannot_be_used_here(web: Web) -> None:
+    web.in_force.is_behind = True
+    web.in_force.problems = (Problem(file="router.yaml", line=3, column=5, message="no secret"),)
+    answer = await web.admin.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "routing_unusable", "detail": "router.yaml:3:5: no secret"}
 
 
 async def test_readiness_is_503_while_the_store_is_down(web: Web) -> None:

@@ -110,6 +110,7 @@ class Session:
 def test_the_document_has_every_route_and_no_other() -> None:
     clock, routing = FakeClock(), make_routing()
     parts = Parts(
+        replica="us",
         store=FakeStore(clock),
         in_force=InForce(routing),
         clock=clock,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.ports import Activated
 from router.store.postgres.ledger import open_ledger
 from router.store.postgres.planning import PlanRows
-from router.store.postgres.saving import insert_deliveries, insert_hints, to_saving
+from router.store.postgres.saving import insert_deliveries, insert_hints, stale, to_saving
 from router.store.postgres.statements import SQL, columns, write_rows
 from router.store.rows import to_bytes
 
@@ -22,10 +22,14 @@ async def activate(
     connection: Connection,
     activation: Activation,
     adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+    *,
+    after: int | None = None,
 ) -> Activated:
     """See Store.activate. Nobody else may save plans meanwhile."""
     moment = await connection.fetchrow(SQL["moment"], 0, 0)
     assert moment is not None
+    if after is not None and after != moment["number"]:
+        raise stale(after, moment["number"])
     now: int = moment["now"]
     number = await _take_number(connection, activation, moment["number"], now)
     await connection.execute(SQL["lock_all_receivers"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from router.core.errors import StoreUnavailable
 from router.ports import Claimed
 from router.store.calls import MAX_ASKED, to_claim
+from router.store.postgres.saving import stale
 from router.store.postgres.statements import columns
 from router.store.rows import seconds_to_micros
 
@@ -33,13 +34,14 @@ async def claim_due(
     limit: int,
     owner: str,
     lease_seconds: float,
+    generation: int,
 ) -> Claimed:
     """See Store.claim_due. Writes nothing when nothing is due."""
     room = {cluster: min(count, limit) for cluster, count in free.items() if count > 0}
     if limit <= 0 or not room:
         return Claimed(claims=(), next_due_seconds=None)
     asked = (list(room), list(room.values()), limit, owner, seconds_to_micros(lease_seconds))
-    rows = await database.fetch("claim_due", *asked, MAX_ASKED)
+    rows = await database.fetch("claim_due", *asked, MAX_ASKED, generation)
     due = [list(group) for _, group in groupby(rows, key=itemgetter("id"))]
     taken = Counter(group[0]["cluster"] for group in due)
     left = [cluster for cluster, count in room.items() if count > taken[cluster]]
@@ -47,7 +49,11 @@ async def claim_due(
     seconds = None
     with suppress(*[StoreUnavailable] if due else []):  # what is leased must be called all the same
         asked_late = await _asked_late(database, [each[0] for each in due if _lacks_newest(each)])
-        seconds = await _next_due_seconds(database, left) if len(due) < limit else None
+        if len(due) < limit and left:
+            (row,) = await database.fetch("next_due", left, seconds_to_micros(BUSY_SECONDS))
+            if not due and row["number"] != generation:
+                raise stale(generation, row["number"])
+            seconds = row["micros_left"] and row["micros_left"] / 1_000_000
     claims = tuple(_claim(each[0], asked_late.get(each[0]["id"], each)) for each in due)
     return Claimed(claims=claims, next_due_seconds=seconds)
 
@@ -72,10 +78,3 @@ def _claim(receiver: Record, askers: Sequence[Record]) -> Claim:
     """A row for each who asked; one row without when nobody is known."""
     known = [row for row in askers if row["layer"] is not None]
     return to_claim(receiver, known, receiver["now"])
-
-
-async def _next_due_seconds(database: Database, clusters: Sequence[str]) -> float | None:
-    if not clusters:
-        return None
-    rows = await database.fetch("next_due", clusters, seconds_to_micros(BUSY_SECONDS))
-    return None if rows[0][0] is None else rows[0][0] / 1_000_000

@@ -18,6 +18,9 @@ MAX_ROWS = 5000
 MAX_CANDIDATES = 200
 """Deliveries looked at in one step."""
 
+KEEP_LAPSED_MICROS = 3600 * 1_000_000
+"""Leases and replicas that ended so long ago are nobody's any more."""
+
 Place: TypeAlias = tuple[int, int]
 """When a delivery was received, and its position: the order in which they are removed."""
 
@@ -37,6 +40,7 @@ class Step:
 async def prune(database: Database, *, before: int, limit: int) -> int:
     """See Store.prune. Each step is a transaction of its own."""
     await database.fetch("delete_generations", before)
+    await database.fetch("delete_lapsed", KEEP_LAPSED_MICROS)
     removed = 0
     place: Place | None = OLDEST
     while place is not None and removed < limit:

@@ -13,6 +13,7 @@ from router.store.postgres import (
     history,
     observing,
     recording,
+    replicas,
     retention,
     saving,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Observation,
         ReceiverStatus,
         RefState,
+        Standing,
         StoredGeneration,
         TrackedRef,
         Waiting,
@@ -77,11 +79,26 @@ class PostgresStore:
         activation: Activation,
         *,
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+        after: int | None = None,
     ) -> Activated:
         return await self._database.write(
-            lambda connection: activating.activate(connection, activation, adopt),
+            lambda connection: activating.activate(connection, activation, adopt, after=after),
             locked="hold_generation",
         )
+
+    async def report(self, replica: str, *, digest: str, seconds: float) -> Standing | None:
+        return await replicas.report(self._database, replica, digest=digest, seconds=seconds)
+
+    async def leave(self, replica: str) -> None:
+        await self._database.fetch("forget_replica", replica)
+
+    async def lease(self, name: str, *, owner: str, seconds: float, generation: int) -> float:
+        return await replicas.lease(
+            self._database, name, owner=owner, seconds=seconds, generation=generation
+        )
+
+    async def release(self, name: str, *, owner: str) -> None:
+        await self._database.fetch("release_lease", name, owner)
 
     async def save_delivery(
         self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
@@ -119,10 +136,21 @@ class PostgresStore:
         )
 
     async def claim_due(
-        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+        self,
+        free: Mapping[str, int],
+        *,
+        limit: int,
+        owner: str,
+        lease_seconds: float,
+        generation: int,
     ) -> Claimed:
         return await calling.claim_due(
-            self._database, free, limit=limit, owner=owner, lease_seconds=lease_seconds
+            self._database,
+            free,
+            limit=limit,
+            owner=owner,
+            lease_seconds=lease_seconds,
+            generation=generation,
         )
 
     async def record_attempt(

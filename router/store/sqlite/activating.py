@@ -11,7 +11,7 @@ from router.ports import Activated
 from router.store.queries import SQLITE as SQL
 from router.store.rows import to_bytes
 from router.store.sqlite.planning import Planned, decide, insert_plans
-from router.store.sqlite.saving import insert_own_delivery
+from router.store.sqlite.saving import check_generations, insert_own_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -25,9 +25,12 @@ def activate(
     activation: Activation,
     adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
     *,
+    after: int | None = None,
     now: int,
 ) -> Activated:
     """See Store.activate."""
+    if after is not None:
+        check_generations(connection, [after or None])
     number = _take_number(connection, activation, now)
     _save_receivers(connection, activation, now)
     adopted = _save_definitions(connection, activation)

@@ -19,6 +19,7 @@ from router.store.calls import (
 )
 from router.store.queries import SQLITE as SQL
 from router.store.rows import from_attempt, seconds_to_micros
+from router.store.sqlite.saving import check_generations
 from router.store.sqlite.statements import execute_rows
 
 if TYPE_CHECKING:
@@ -47,9 +48,12 @@ def claim_due(
     owner: str,
     lease_until: int,
     now: int,
+    generation: int,
 ) -> Claimed:
     """See Store.claim_due. Writes nothing when nothing is due."""
     room = {cluster: min(count, limit) for cluster, count in free.items() if count > 0}
+    if limit > 0 and room:
+        check_generations(connection, [generation])
     longest = now + seconds_to_micros(LONGEST_LEASE_SECONDS)
     due = _due_receivers(connection, room, now, longest)[: max(0, limit)]
     execute_rows(connection, SQL["lease"], [(owner, lease_until, row["id"]) for row in due])

@@ -7,7 +7,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from router.core.model import DeliveryStory, SavedPlan, StoredGeneration
+from router.core.model import DeliveryStory, SavedPlan, Standing, StoredGeneration
 from router.store.queries import SQLITE as SQL
 from router.store.rows import (
     affected_match,
@@ -35,6 +35,16 @@ def last_generation(connection: Connection) -> StoredGeneration | None:
     if row is None:
         return None
     return StoredGeneration(number=row["number"], digest=row["digest"], text=to_text(row["text"]))
+
+
+def standing(connection: Connection, digest: str) -> Standing | None:
+    """See Store.report; that a file is held is told by whoever knows the replicas."""
+    row = connection.execute(SQL["standing"], (digest,)).fetchone()
+    if row is None:
+        return None
+    return Standing(
+        number=row["number"], digest=row["digest"], is_held=False, own_number=row["own_number"]
+    )
 
 
 def deliveries(

@@ -57,8 +57,8 @@ def save_deliveries(connection: Connection, saves: Sequence[Save], *, now: int) 
     ]
 
 
-def check_generations(connection: Connection, generations: Iterable[int]) -> None:
-    """Raises StaleGeneration when one of *generations* is not the one in force."""
+def check_generations(connection: Connection, generations: Iterable[int | None]) -> None:
+    """Raises StaleGeneration when one of *generations* (None: none is) is not in force."""
     (newest,) = connection.execute(SQL["newest_number"]).fetchone()
     for generation in generations:
         if generation != newest:

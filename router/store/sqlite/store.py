@@ -6,11 +6,13 @@ import asyncio
 import os
 import sqlite3
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.core.errors import OperatorError
+from router.store.leases import Leases
 from router.store.queries import SQLITE as SQL
 from router.store.rows import seconds_to_micros, to_micros
 from router.store.sqlite import calling, history, observing, retention
@@ -19,7 +21,7 @@ from router.store.sqlite.checkpoints import Checkpoints
 from router.store.sqlite.connection import connect_checkpointer, connect_reader, connect_writer
 from router.store.sqlite.lock import FileLock
 from router.store.sqlite.reader import Reader
-from router.store.sqlite.saving import Save, save_deliveries
+from router.store.sqlite.saving import Save, check_generations, save_deliveries
 from router.store.sqlite.schema import migrate
 from router.store.sqlite.steady import SteadyTime
 from router.store.sqlite.writer import Writer
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         ReceiverStatus,
         RefState,
         Saved,
+        Standing,
         StoredGeneration,
         TrackedRef,
         Waiting,
@@ -68,6 +71,7 @@ class SqliteStore:
         self._reader = reader
         self._checkpoints = checkpoints
         self._lock = lock
+        self._leases = Leases()
 
     @classmethod
     async def open(cls, path: Path, *, clock: Clock) -> SqliteStore:
@@ -100,10 +104,32 @@ class SqliteStore:
         activation: Activation,
         *,
         adopt: Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]],
+        after: int | None = None,
     ) -> Activated:
         return await self._writer.run(
-            lambda connection: activate(connection, activation, adopt, now=self._now())
+            lambda connection: activate(connection, activation, adopt, after=after, now=self._now())
         )
+
+    async def report(self, replica: str, *, digest: str, seconds: float) -> Standing | None:
+        now = self._now()
+        self._leases.report(replica, digest, until=now + seconds_to_micros(seconds))
+        standing = await self._reader.run(partial(history.standing, digest=digest))
+        if standing is None:
+            return None
+        is_held = self._leases.is_held(standing.digest, besides=replica, now=now)
+        return replace(standing, is_held=is_held)
+
+    async def leave(self, replica: str) -> None:
+        self._leases.leave(replica)
+
+    async def lease(self, name: str, *, owner: str, seconds: float, generation: int) -> float:
+        await self._reader.run(partial(check_generations, generations=[generation]))
+        now = self._now()
+        until = now + seconds_to_micros(seconds)
+        return self._leases.take(name, owner, until=until, now=now) / 1_000_000
+
+    async def release(self, name: str, *, owner: str) -> None:
+        self._leases.release(name, owner)
 
     async def save_delivery(
         self, delivery: Delivery, intents: Sequence[Intent], *, generation: int
@@ -134,13 +160,24 @@ class SqliteStore:
         )
 
     async def claim_due(
-        self, free: Mapping[str, int], *, limit: int, owner: str, lease_seconds: float
+        self,
+        free: Mapping[str, int],
+        *,
+        limit: int,
+        owner: str,
+        lease_seconds: float,
+        generation: int,
     ) -> Claimed:
         def claim(connection: sqlite3.Connection) -> Claimed:
             now = self._now()
-            lease_until = now + seconds_to_micros(lease_seconds)
             return calling.claim_due(
-                connection, free, limit=limit, owner=owner, lease_until=lease_until, now=now
+                connection,
+                free,
+                limit=limit,
+                owner=owner,
+                lease_until=now + seconds_to_micros(lease_seconds),
+                now=now,
+                generation=generation,
             )
 
         return await self._writer.run(claim)

@@ -69,6 +69,52 @@ WITH made AS (
 )
 UPDATE in_force SET number = $1;
 
+-- name: report_replica
+-- A replica lives and has a routing file on its disk; tells which one is in force.
+WITH moment AS MATERIALIZED (
+  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
+), noted AS (
+  INSERT INTO replicas (id, digest, until)
+  SELECT $1, $2, moment.now + $3::bigint FROM moment
+  ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, until = excluded.until
+)
+SELECT g.number, g.digest, EXISTS (
+  SELECT 1 FROM replicas r WHERE r.id <> $1 AND r.digest = g.digest AND r.until > moment.now
+) AS is_held, (SELECT max(o.number) FROM generations o WHERE o.digest = $2) AS own_number
+FROM moment CROSS JOIN in_force JOIN generations g ON g.number = in_force.number;
+
+-- name: forget_replica
+-- A replica does not live any more.
+DELETE FROM replicas WHERE id = $1;
+
+-- name: take_lease
+-- A lease is taken or renewed under the generation in force, unless another owner has it.
+WITH moment AS MATERIALIZED (
+  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now, number FROM in_force
+), taken AS (
+  INSERT INTO leases AS l (name, owner, until)
+  SELECT $1, $2, moment.now + $3::bigint FROM moment WHERE moment.number = $4
+  ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
+    WHERE l.owner = excluded.owner OR l.until <= excluded.until - $3
+  RETURNING name
+)
+SELECT moment.number, EXISTS (SELECT 1 FROM taken) AS is_taken,
+  (SELECT l.until - moment.now FROM leases l WHERE l.name = $1) AS micros_left
+FROM moment;
+
+-- name: release_lease
+-- A lease ends.
+DELETE FROM leases WHERE name = $1 AND owner = $2;
+
+-- name: delete_lapsed
+-- What replicas left behind that were killed more than some time ago.
+WITH moment AS MATERIALIZED (
+  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - $1::bigint AS before
+), gone AS (
+  DELETE FROM replicas WHERE until < (SELECT before FROM moment)
+)
+DELETE FROM leases WHERE until < (SELECT before FROM moment);
+
 -- name: definitions
 -- Every layer's definition as last adopted.
 SELECT layer, digest FROM definitions;
@@ -302,9 +348,10 @@ WITH asked AS (
 INSERT INTO wants (receiver, number, ordinal, plan, layer, is_held) SELECT * FROM asked;
 
 -- name: claim_due
--- Lease due receivers, oldest due first over all clusters, and tell who asked, newest first.
+-- Under the generation in force, lease due receivers, oldest first, and tell who asked, newest first.
 WITH moment AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
+  FROM in_force WHERE number = $7
 ), due AS MATERIALIZED (
   SELECT found.id, found.key, found.due_at
   FROM moment
@@ -351,11 +398,11 @@ CROSS JOIN LATERAL (
 ORDER BY r.id, a.number, a.ordinal;
 
 -- name: next_due
--- Until the first waiting receiver of the clusters is due or its lease ends, or may be free again.
+-- Until a waiting receiver of the clusters is due or may be free; and the generation in force.
 WITH moment AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
 )
-SELECT min(instant) - min(now) FROM (
+SELECT min(instant) - min(now) AS micros_left, (SELECT number FROM in_force) AS number FROM (
   SELECT moment.now, CASE
     WHEN r.lease_until > moment.now THEN r.lease_until ELSE moment.now + $2
   END AS instant

@@ -10,6 +10,11 @@ INSERT INTO generations (number, digest, text, loaded_at) VALUES (?, ?, ?, ?);
 -- The number of the generation in force; null before the first.
 SELECT max(number) FROM generations;
 
+-- name: standing
+-- The generation in force, and the last one of a file with the given digest.
+SELECT number, digest, (SELECT max(number) FROM generations WHERE digest = ?) AS own_number
+FROM generations ORDER BY number DESC LIMIT 1;
+
 -- name: definitions
 -- Every layer's definition as last adopted.
 SELECT layer, digest FROM definitions;
