@@ -15,11 +15,12 @@ import httpx
 import pytest
 
 from router.demo.fleet import LAYERS
-from router.demo.receivers import Call, FluxStandIn, StandInReceiver, serve_stand_in
+from router.demo.receivers import Call, StandInReceiver, serve_stand_in
 from router.demo.service import write_routing_file
 from router.demo.story import write_secrets
 from tests.builders import github_request
 from tests.e2e.git_case import Cases
+from tests.e2e.watched_flux import WatchedFlux
 from tests.postgres.fixtures import new_schema, postgres
 
 __all__ = ["new_schema", "postgres"]
@@ -40,7 +41,7 @@ class World:
     """A folder with a routing file and a database, Flux beside it, and a service to start."""
 
     folder: Path
-    stand_in: FluxStandIn
+    stand_in: WatchedFlux
     stack: AsyncExitStack
     environment: dict[str, str]
     public: httpx.AsyncClient
@@ -136,7 +137,7 @@ def database_url(tmp_path: Path) -> str:
 @pytest.fixture
 async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     tokens = write_secrets(tmp_path)
-    stand_in = FluxStandIn(
+    stand_in = WatchedFlux(
         [
             StandInReceiver(namespace="flux-system", name=name, type="generic-hmac", token=token)
             for name, token in tokens.items()

@@ -13,6 +13,7 @@ from router.core.model import Secret
 from router.core.routing import Receiver
 from tests.builders import commit, github_push
 from tests.e2e.conftest import ALL_LAYERS, World
+from tests.e2e.replicas import join
 
 pytestmark = pytest.mark.e2e
 
@@ -213,3 +214,15 @@ async def test_a_missing_secret_after_a_restart_stops_its_own_receiver_only(worl
     story = (await world.admin.get(f"/api/v1/deliveries/{delivery}")).json()
     outcomes = {attempt["receiver"]: attempt["outcome"] for attempt in story["attempts"]}
     assert outcomes["demo/flux-system/app2"] == "misconfigured"
+
+
+async def test_a_second_process_on_one_sqlite_file_is_refused_with_a_sentence(
+    world: World,
+) -> None:
+    await world.start()
+    second = await join(world, "second")
+    await second.spawn()
+    assert await second.wait_for_exit() == 1
+    assert "another flux-router uses this database" in world.log()
+    assert "Traceback" not in world.log()
+    assert (await world.admin.get("/readyz")).status_code == 200

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from router.demo.receivers import FluxStandIn, StandInReceiver, serve_stand_in
+from router.demo.receivers import StandInReceiver, serve_stand_in
 from tests.e2e.conftest import World, free_port
+from tests.e2e.watched_flux import WatchedFlux
 from tests.edge.canaries import HEADER_TOKEN, HOOK_SECRET, PATH_TOKEN, RECEIVER_TOKEN
 
 ROUTING = """\
@@ -48,7 +49,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[World]:
         ("receiver", RECEIVER_TOKEN),
     ):
         (tmp_path / name).write_bytes(secret)
-    stand_in = FluxStandIn(
+    stand_in = WatchedFlux(
         [
             StandInReceiver(
                 namespace="flux-system", name="app1", type="generic-hmac", token=RECEIVER_TOKEN
