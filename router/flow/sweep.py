@@ -43,6 +43,9 @@ TICK_SECONDS = 1.0
 STORE_PAUSE_SECONDS = 1.0
 """How long a sweep waits that could not find out whether another replica sweeps."""
 
+STALE_PAUSE_SECONDS = 10.0
+"""How long a replica waits whose routing file is not the one in force: others sweep."""
+
 SWEEP_LEASE_SECONDS = 60.0
 """How long one question may take before another replica asks, too."""
 
@@ -182,9 +185,10 @@ class Sweeper:
             return 0.0
         try:
             left_seconds = await lease.take()
-        except (StaleGeneration, StoreUnavailable) as error:
-            if isinstance(error, StoreUnavailable):
-                self._parts.observer.failed(task="sweep", error=error)
+        except StaleGeneration:
+            return STALE_PAUSE_SECONDS
+        except StoreUnavailable as error:
+            self._parts.observer.failed(task="sweep", error=error)
             return STORE_PAUSE_SECONDS
         if not left_seconds:
             return 0.0
