@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from router.bootstrap import create_server
 from router.flow.accept import Acceptor
+from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
-from router.flow.reload import describe_activation
 from router.flow.routing import InForce
 from router.web.hooks import create_public_app
 from tests.builders import github_push, github_request, make_routing
@@ -31,7 +31,14 @@ async def create_app(observer: RecordingObserver) -> ASGIApp:
     store = FakeStore(clock)
     await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
     in_force = InForce(routing)
-    parts = Parts(store=store, in_force=in_force, clock=clock, observer=observer, wake=lambda: None)
+    parts = Parts(
+        replica="us",
+        store=store,
+        in_force=in_force,
+        clock=clock,
+        observer=observer,
+        wake=lambda: None,
+    )
     return create_public_app(
         acceptor=Acceptor(parts),
         in_force=in_force,
