@@ -34,6 +34,7 @@ PARTS = {
     "httpx/": "calls of receivers (router/remote, aiohttp, httpx)",
     "uvicorn/": "the server (uvicorn)",
     "starlette/": "Starlette",
+    "asyncio/runners": "the event loop (uvloop)",
     "asyncio/": "asyncio",
 }
 ELSEWHERE = "elsewhere"
