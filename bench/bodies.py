@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
-from router.bootstrap import build_service, create_server, open_listener, share_interpreter
+from router.bootstrap import build_service
 from router.config.settings import load_settings
+from router.remote.system import share_interpreter
 from router.telemetry.logs import configure_logs
+from router.web.server import create_server, open_listener
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

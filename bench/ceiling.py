@@ -16,12 +16,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from router.bootstrap import (
-    create_server,
-    keep_what_started,
-    open_listener,
-    share_interpreter,
-)
+from router.remote.system import keep_what_started, share_interpreter
+from router.web.server import create_server, open_listener
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
-import socket
-import sys
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
 
 from router import __version__
 from router.config.binds import Bind
 from router.config.live import FileRoutingSource
 from router.config.settings import read_admin_token
-from router.core.errors import SettingsInvalid
 from router.flow.accept import Acceptor
 from router.flow.dispatch import Dispatcher, DispatchLimits
 from router.flow.observe import RefObserver
@@ -32,17 +27,23 @@ from router.flow.sweep import Sweeper
 from router.flow.worker import run_worker
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
-from router.remote.system import SystemClock, allow_open_files
+from router.remote.system import (
+    SystemClock,
+    allow_open_files,
+    keep_what_started,
+    share_interpreter,
+)
 from router.store.sqlite.store import SqliteStore
 from router.telemetry.logs import LogObserver
 from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers
 from router.web.admin import AdminApi, create_admin_app
 from router.web.hooks import create_public_app
-from router.web.protocol import BoundedHttpProtocol
+from router.web.server import create_server, open_listener, serve_until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from starlette.applications import Starlette
 
@@ -53,22 +54,6 @@ if TYPE_CHECKING:
     from router.web.clients import Network
 
 log = structlog.get_logger("flux_router")
-
-HTTP_STOP_SECONDS = 5
-"""How long running requests may take to end when the service stops."""
-
-LISTEN_BACKLOG = 2048
-"""Connections that may wait to be taken; what uvicorn asks for, too."""
-
-COLLECT_AFTER_OBJECTS = 10_000
-"""New objects after which the youngest are looked through: those of some hundred pushes."""
-
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another waits for it; Python's own is 5 ms."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Idle connections are kept longer than the 60 s after which ingress-nginx drops its own, so that
-it never sends a request into a connection that we are closing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,49 +234,6 @@ def dispatch_limits(settings: Settings) -> DispatchLimits:
     )
 
 
-class QuietServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to us: two of them share one process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def create_server(app: Starlette) -> QuietServer:
-    """A server for one listener."""
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        http=BoundedHttpProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=HTTP_STOP_SECONDS,
-    )
-    return QuietServer(config)
-
-
-def open_listener(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises SettingsInvalid when the address cannot be bound."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(LISTEN_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsInvalid(
-            f"cannot listen on {host}:{port}: {error.strerror} (ROUTER_PUBLIC_BIND,"
-            " ROUTER_ADMIN_BIND)"
-        ) from None
-    return listener
-
-
 async def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT, then finish what is under way."""
     allow_open_files()
@@ -313,36 +255,9 @@ async def serve(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(run_worker(service.tasks, stop, service.observer))
             for server, listener in zip(servers, listeners, strict=True):
-                group.create_task(_serve_until(stop, server, listener))
+                group.create_task(serve_until(stop, server, listener))
             await stop.wait()
             service.wake()
             for server in servers:
                 server.should_exit = True
     log.info("service.stopped")
-
-
-def keep_what_started() -> None:
-    """Spare the garbage collector what lives as long as the service: libraries, routing, parts.
-
-    A full collection would walk all of it, with every layer, while pushes wait. Requests leave next
-    to nothing behind that only a collection would free, so that it can be run more seldom.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER_OBJECTS)
-
-
-def share_interpreter() -> None:
-    """Let threads have their turn sooner.
-
-    A commit takes a dozen steps in the store's thread. Before each of them it may have to wait for
-    the event loop to let go of the interpreter, which a busy one does only when this time is over.
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
-
-
-async def _serve_until(stop: asyncio.Event, server: QuietServer, listener: socket.socket) -> None:
-    """Serve one listener; if it ends before we are told to stop, the service must not go on."""
-    await server.serve(sockets=[listener])
-    if not stop.is_set():
-        raise RuntimeError("a listener ended by itself")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from click.testing import CliRunner
 
-from router.bootstrap import QuietServer
 from router.cli.app import cli
 from router.core.model import Attempt, Secret
 from router.flow.accept import Acceptor
@@ -22,6 +21,7 @@ from router.flow.parts import Parts
 from router.flow.request import Requests
 from router.flow.routing import InForce
 from router.web.admin import AdminApi, create_admin_app
+from router.web.server import QuietServer
 from tests.builders import commit, github_push, github_request, make_routing
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from starlette.types import ASGIApp
 
-from router.bootstrap import create_server
 from router.flow.accept import Acceptor
 from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
 from router.flow.routing import InForce
 from router.web.hooks import create_public_app
+from router.web.server import create_server
 from tests.builders import github_push, github_request, make_routing
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
