@@ -133,9 +133,7 @@ class Writer:
                 done = self._run_group(operation, [batch[number].item for number in numbers])
                 outcomes.update(zip(numbers, done, strict=True))
             self._connection.execute("COMMIT")
-        except (
-            BaseException
-        ) as error:  # whatever it is, those who come next find a thread that works
+        except BaseException as error:  # those who come next must find a thread that works
             self._roll_back()
             return [_told_of(error) for _ in batch]
         self.commit_count += 1
