@@ -13,6 +13,8 @@ from router.config.resolve import read_git_secrets
 from router.config.tree import Node, child, items
 from router.core.match import LayerIndex
 from router.core.routing import (
+    ARTIFACT_SCHEME,
+    Artifact,
     BasicAuth,
     Cluster,
     GitAccess,
@@ -25,6 +27,7 @@ from router.core.routing import (
     ReceiverType,
     Repository,
     Routing,
+    normalize_artifact,
     normalize_url,
 )
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from router.config.file import (
+        ArtifactLayerForm,
         AuthForm,
         ClusterForm,
         GitForm,
@@ -48,8 +52,7 @@ def build_routing(file: RoutingFile, root: Node, secrets: Secrets, *, digest: st
 
     A hook whose secrets are missing verifies nothing, a receiver without its token has none.
     """
-    nodes = [layer for entry in items(root, "repositories") for layer in items(entry, "layers")]
-    uses = tuple(receiver_uses(root, nodes))
+    uses = tuple(receiver_uses(root))
     keys: dict[str, tuple[str, ...]] = {}
     for use in uses:
         keys[use.layer] = (*keys.get(use.layer, ()), use.key)
@@ -61,6 +64,11 @@ def build_routing(file: RoutingFile, root: Node, secrets: Secrets, *, digest: st
         clusters={cluster.name: _cluster(cluster, secrets) for cluster in file.clusters},
         repositories=tuple(_repository(entry, node, keys, secrets) for entry, node in entries),
         receivers={use.key: _receiver(use, secrets) for use in uses},
+        artifacts=tuple(
+            _artifact(entry.hook, layer, keys[layer.name])
+            for entry in file.artifacts
+            for layer in entry.layers
+        ),
     )
 
 
@@ -130,6 +138,24 @@ def _repository(
     )
 
 
+def _artifact(hook: str, layer: ArtifactLayerForm, receivers: tuple[str, ...]) -> Artifact:
+    name = normalize_artifact(layer.artifact)
+    return Artifact(
+        hook=hook,
+        artifact=name,
+        tag=layer.tag,
+        layer=Layer(
+            name=layer.name,
+            repository=ARTIFACT_SCHEME + name,
+            patterns=(),
+            receivers=receivers,
+            depends_on=layer.depends_on,
+            is_suspended=layer.suspend,
+            definition=_digest([name, layer.tag, list(receivers)]),
+        ),
+    )
+
+
 def _access(default_url: str, git: GitForm, entry: Node, secrets: Secrets) -> GitAccess:
     """A credential that is missing is left out: the host refuses, and the payload's rules apply."""
     url, user = split_user(git.url or default_url)
@@ -149,6 +175,10 @@ def _access(default_url: str, git: GitForm, entry: Node, secrets: Secrets) -> Gi
 def _definition(entry: RepositoryForm, patterns: Sequence[str], receivers: Sequence[str]) -> str:
     """Digest of what makes a layer be adopted anew; how its URL is spelled is no part of it."""
     parts = [list(patterns), full_ref(entry.ref), normalize_url(entry.url), list(receivers)]
+    return _digest(parts)
+
+
+def _digest(parts: Sequence[object]) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -32,6 +32,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _WILDCARD = re.compile(r"\*|\?|\[!?[^\]/]+\]")
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?[^@/:\s]+:(?!//|:)\S+\Z")
@@ -184,6 +185,13 @@ def _check_artifact(text: str) -> str:
     return text
 
 
+def _check_tag(text: str) -> str:
+    """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
+    if _TAG.match(_WILDCARD.sub("x", text)) is None:
+        raise ValueError(f"{shown(text)} is not a tag that a registry allows, nor a pattern of one")
+    return text
+
+
 def _check_file(text: str) -> str:
     _check_path(text)
     if _BRACES.search(text):
@@ -269,6 +277,9 @@ HttpUrl: TypeAlias = Annotated[
 ]
 ArtifactUrl: TypeAlias = Annotated[
     str, AfterValidator(_check_artifact), Field(json_schema_extra={"pattern": r"^oci://[^@]+$"})
+]
+ArtifactTag: TypeAlias = Annotated[
+    str, AfterValidator(_check_tag), Field(json_schema_extra={"minLength": 1})
 ]
 FilePath: TypeAlias = Annotated[
     str, AfterValidator(_check_file), Field(json_schema_extra={"pattern": r"^[^{}]+$"})

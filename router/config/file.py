@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from router.config.fields import (
+    ArtifactTag,
     ArtifactUrl,
     BuildPath,
     Duration,
@@ -239,12 +240,16 @@ class RepositoryForm(Form):
 class ArtifactLayerForm(LayerBase):
     """A layer that is published as an OCI artifact."""
 
-    artifact: ArtifactUrl = Field(description="The artifact, oci://host/path.")
-    tag: Text = Field(description="The tag whose pushes count.")
+    artifact: ArtifactUrl = Field(
+        description="The artifact, oci://host/path, as the registry names it."
+    )
+    tag: ArtifactTag = Field(
+        description="The tag whose pushes count; `*`, `?` and `[…]` are wildcards."
+    )
 
 
 class ArtifactsForm(Form):
-    """Layers that follow a registry. Not served by this version."""
+    """Layers that follow a registry's artifacts, not the files of a repository."""
 
     hook: Label = Field(description="The hook the registry posts to.")
     layers: tuple[ArtifactLayerForm, ...] = Field(min_length=1, description="The layers.")
@@ -262,5 +267,5 @@ class RoutingFile(Form):
         default=(), description="Refs of Git repositories; several may share a url."
     )
     artifacts: tuple[ArtifactsForm, ...] = Field(
-        default=(), description="Layers in OCI registries. Not served by this version."
+        default=(), description="Layers that are published as OCI artifacts; no repository needed."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from router.config.form import RECEIVER_KEYS
 from router.config.outline import is_by_cluster
 from router.config.tree import MappingNode, Node, child, items, shown, text
+from router.core.providers.table import KNOWN_GIT_HOSTS, KNOWN_REGISTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -58,10 +59,24 @@ def _names(entries: Collection[Node]) -> Collection[str] | None:
 
 
 def _check_hooks(root: Node, report: Report) -> None:
-    known = _names(items(root, "hooks"))
+    hooks = items(root, "hooks")
+    known = _names(hooks)
+    providers = {text(hook, "name"): text(hook, "provider") for hook in hooks}
     for section in ("repositories", "artifacts"):
         for entry in items(root, section):
-            _check_known("hook", child(entry, "hook"), known, report)
+            node = child(entry, "hook")
+            _check_known("hook", node, known, report)
+            provider = providers.get(text(node)) if node is not None else None
+            if node is not None and provider is not None:
+                _check_kind(section, provider, node, report)
+
+
+def _check_kind(section: str, provider: str, node: Node, report: Report) -> None:
+    """Repositories come through hooks of Git hosts, artifacts through those of registries."""
+    if section == "repositories" and provider in KNOWN_REGISTRIES:
+        report.error(node, f"this hook is of a registry ({provider}), which tells of no Git push")
+    if section == "artifacts" and provider in KNOWN_GIT_HOSTS:
+        report.error(node, f"this hook is of a Git host ({provider}), which tells of no artifact")
 
 
 def _check_clusters(root: Node, layers: Iterable[Node], report: Report) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from router.config.names import layers_of
 from router.config.tree import ListNode, MappingNode, Node, child, items, key_node, shown, text
-from router.core.providers.table import KNOWN_PROVIDERS, PROVIDERS
+from router.core.providers.table import KNOWN_PROVIDERS, SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ _NOT_SERVED = {
     "events": "events are not served by this version: no layer is confirmed",
     "dependsOn": "`dependsOn` does not order calls yet",
     "build": "`build` is not served by this version: only `paths` count",
-    "artifacts": "artifacts are not served by this version: their layers are not called",
 }
 
 
@@ -31,13 +30,12 @@ def add_notices(root: Node, report: Report) -> None:
     _notice_first("events", items(root, "clusters"), report)
     _notice_first("dependsOn", layers, report)
     _notice_first("build", layers, report)
-    _notice_first("artifacts", (root,), report)
 
 
 def _notice_hook(hook: Node, report: Report) -> None:
     provider = text(hook, "provider")
     place = child(hook, "provider")
-    if place is not None and provider in KNOWN_PROVIDERS and provider not in PROVIDERS:
+    if place is not None and provider in KNOWN_PROVIDERS and provider not in SERVED:
         report.warn(
             place,
             f"provider {shown(provider)} is not served by this version: "

@@ -11,6 +11,7 @@ from router.config.git_rules import check_git
 from router.config.outline import keys_of, walk
 from router.config.tree import MappingNode, Node, ScalarNode, items, key_node, shown, text
 from router.core.patterns import pattern_problems
+from router.core.providers.table import SERVED
 from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def _check_hook(node: MappingNode, report: Report) -> None:
     elif len(given) > 1:
         report.error(
             key_node(node, "auth"), "`auth` replaces `secrets`; the hook must have only one of them"
+        )
+    provider = SERVED.get(text(node, "provider") or "")
+    if given == {"secrets"} and provider is not None and not provider.can_sign:
+        report.error(
+            key_node(node, "secrets"),
+            f"{provider.name} signs nothing, so that `secrets` proves nothing: use `auth`",
         )
 
 

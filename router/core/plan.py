@@ -9,6 +9,7 @@ from router.core.changes import ExactPaths, UnknownPaths, changes_since, next_cu
 from router.core.errors import StaleCursor
 from router.core.match import match_layers
 from router.core.model import MAX_KEPT_PATHS, Intent, Match, Plan, TrackedRef, Want
+from router.core.push import NOT_TOLD
 from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
@@ -128,10 +129,11 @@ def plan_without_host(
     not in *state* any more.
     """
     update = newest.update if newest else None
+    commit = (update.after if update else NOT_TOLD) or None
     plan = replace(
         _plan_known(routing, entry, known, matched),
         ref=update.ref if update else entry.ref,
-        commit=update.after if update else None,
+        commit=commit,
         before=state.told,
         cursor=state.cursor,
         paths=(),
@@ -146,8 +148,8 @@ def plan_without_host(
     return Intent(
         decide=decide,
         tracked=tracked_ref(entry),
-        before=update.before if update else None,
-        after=update.after if update else None,
+        before=(update.before if update else NOT_TOLD) or None,
+        after=commit,
     )
 
 
@@ -219,7 +221,7 @@ def plan_wants(routing: Routing, layers: Iterable[str]) -> tuple[Want, ...]:
 
 
 def plan_adoption(routing: Routing, names: Collection[str]) -> tuple[Intent, ...]:
-    """One intent for each repository with layers among *names*; these are wanted once.
+    """One intent for each repository or artifact with layers among *names*, wanted once.
 
     In git mode a ref that was never planned plans nothing here: it is adopted by the first look at
     its Git host, together with the commit that the next one is compared with.
@@ -230,6 +232,11 @@ def plan_adoption(routing: Routing, names: Collection[str]) -> tuple[Intent, ...
         if layers:
             plan = _plan_request(routing, entry.name, layers, ADOPTED)
             intents.append(_adopt_known(entry, plan) if entry.git else intend(plan))
+    intents += [
+        intend(_plan_request(routing, artifact.layer.repository, [artifact.layer.name], ADOPTED))
+        for artifact in routing.artifacts
+        if artifact.layer.name in names
+    ]
     return tuple(intents)
 
 
@@ -242,6 +249,13 @@ def _adopt_known(entry: Repository, plan: Plan) -> Intent:
 def intend(plan: Plan) -> Intent:
     """A plan that holds whatever the state of any ref."""
     return Intent(decide=lambda _state: plan)
+
+
+def plan_any_ref(routing: Routing, entry: Repository, why: str) -> Intent:
+    """Every layer of an entry that may have moved, *why* tells; no cursor moves."""
+    names = [layer.name for layer in entry.layers]
+    plan = _plan_request(routing, entry.name, names, why)
+    return intend(replace(plan, knowledge="unknown"))
 
 
 def plan_notify(routing: Routing, layer: str) -> Plan:

@@ -1,4 +1,4 @@
-"""What a delivery says happened: refs that moved, and what each provider tells of them."""
+"""What a delivery says happened: refs that moved or artifacts that were pushed, as it is told."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ Commit: TypeAlias = str
 """A full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
 
 
+NOT_TOLD: Commit = ""
+"""In the place of a commit or a digest that a delivery does not tell."""
+
+
 def is_zero(commit: Commit) -> bool:
     """Whether *commit* is the all-zero id that stands for "no commit" (40 or 64 zeros)."""
-    return not commit.strip("0")
+    return commit != NOT_TOLD and not commit.strip("0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,32 @@ class Push:
     updates: tuple[RefUpdate, ...]
     delivery_id: str | None
     """The provider's own id of this delivery; None where it has none."""
+    repository_path: str | None = None
+    """The repository's name on its host, where the payload names no URL: the hook tells the host.
+    None also for a payload that names no repository at all: then all of the hook are meant."""
+    refs_not_told: str | None = None
+    """Why the payload does not tell which refs moved (a sentence): any may have. None where it
+    does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactUpdate:
+    """One tag of an OCI artifact that was pushed, as its registry tells it."""
+
+    artifact: str
+    """Host and path, as `core.routing.normalize_artifact` writes them: ghcr.io/acme/app."""
+    tag: str
+    digest: str | None
+    """Of the manifest, e.g. sha256:9f86d0…; None where the registry does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactPush:
+    """What a registry's delivery says happened; holds one or more tags."""
+
+    updates: tuple[ArtifactUpdate, ...]
+    delivery_id: str | None
+    """The registry's own id of this delivery; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

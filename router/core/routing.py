@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from router.core.model import Secret
 
 
+ARTIFACT_SCHEME = "oci://"
+"""What the name of an OCI artifact starts with, where Flux and the routing file write it."""
+
+DOCKER_HUB = "docker.io"
+"""The host by which Docker Hub's artifacts are named."""
+
+_DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """A named set of path patterns and receivers."""
@@ -161,6 +170,26 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A layer that follows tags of an OCI artifact; one line under `artifacts`."""
+
+    hook: str
+    artifact: str
+    """Host and path, as `normalize_artifact` writes them."""
+    tag: str
+    """A tag; may hold wildcards, e.g. v*."""
+    layer: Layer
+    _tag_regex: Regex[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tag_regex", compile_ref(self.tag))
+
+    def has_tag(self, tag: str) -> bool:
+        """Whether the layer follows *tag*; the whole name must match."""
+        return self._tag_regex.match(tag) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """A routing file that loaded; immutable, so that a push sees one whole version."""
 
@@ -169,6 +198,7 @@ class Routing:
     clusters: Mapping[str, Cluster]
     repositories: tuple[Repository, ...]
     receivers: Mapping[str, Receiver]
+    artifacts: tuple[Artifact, ...] = ()
     generation: int = 0
     """The number the store gave it; 0 until it is in force."""
     layers: Mapping[str, Layer] = field(init=False, repr=False)
@@ -180,6 +210,7 @@ class Routing:
 
     def __post_init__(self) -> None:
         layers = {layer.name: layer for entry in self.repositories for layer in entry.layers}
+        layers |= {artifact.layer.name: artifact.layer for artifact in self.artifacts}
         object.__setattr__(self, "layers", layers)
         by_url: dict[tuple[str, str], tuple[Repository, ...]] = {}
         for entry in self.repositories:
@@ -201,6 +232,27 @@ class Routing:
         found = [entry for key in keys for entry in self._by_url.get(key, ())]
         return tuple(sorted(found, key=lambda entry: self._order[entry.name]))
 
+    def entries_on_host(self, hook: str, path: str | None) -> tuple[Repository, ...]:
+        """The entries of *hook* whose repository has the name *path* on its host, in file order.
+
+        Hosts put parts of their own before that name (Gerrit: /a/, Bitbucket: /scm/). So where no
+        entry has just that path, those count whose path ends with it. None asks for all of the
+        hook's.
+        """
+        found = [entry for entry in self.repositories if entry.hook == hook]
+        if path is None:
+            return tuple(found)
+        name = path.strip("/").removesuffix(".git").lower()
+        paths = [(entry, normalize_url(entry.url).partition("/")[2].lower()) for entry in found]
+        exact = tuple(entry for entry, whole in paths if whole == name)
+        return exact or tuple(entry for entry, whole in paths if whole.endswith(f"/{name}"))
+
+    def followers(self, hook: str, artifact: str) -> tuple[Artifact, ...]:
+        """The layers of *hook* that follow an artifact, whatever its tag, in file order."""
+        return tuple(
+            each for each in self.artifacts if each.hook == hook and each.artifact == artifact
+        )
+
     def is_held(self, receiver: str, layer: str) -> bool:
         """Whether a suspension keeps *layer* from having *receiver* called."""
         cluster = self.clusters[self.receivers[receiver].cluster]
@@ -213,6 +265,21 @@ def compile_ref(ref: str) -> Regex[str]:
     `*` and `?` also stand for slashes.
     """
     return compile_regex(translate(ref))
+
+
+def normalize_artifact(url: str) -> str:
+    """Reduce the name of an OCI artifact to `host/path`, as registries and Flux may write it.
+
+    Scheme, case, the port 443 and a trailing slash do not count. Docker Hub has several names, and
+    a path without a slash is one of its official images there.
+    https://github.com/distribution/reference/blob/main/normalize.go
+    """
+    host, _, path = url.strip().removeprefix(ARTIFACT_SCHEME).lower().partition("/")
+    host, path = host.removesuffix(":443"), path.strip("/")
+    if host in _DOCKER_HUB_NAMES:
+        host = DOCKER_HUB
+        path = path if "/" in path else f"library/{path}"
+    return f"{host}/{path}"
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.model import Closing
+from router.core.push import NOT_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -135,7 +136,8 @@ def judge_waiting(
     *bases* are the commits that the tips which moved are compared with, *known* those of the
     pushes' commits that the clone has. A push that begins where the ref was before it moved has
     arrived. A push from the very tip that the host shows is still to become visible, also if it
-    leads back to a commit that is known, unless the push that led back from it has arrived.
+    leads back to a commit that is known, unless the push that led back from it has arrived. A push
+    that does not tell its commit asked for a look, and had it.
     """
     arrived = {
         item.update.before for item in waiting if item.update.after == tips.get(item.update.ref)
@@ -145,7 +147,8 @@ def judge_waiting(
         update, tip = item.update, tips.get(item.update.ref)
         has_begun = tip is not None and update.before == bases.get(update.ref, "")
         has_been = update.before != tip and (item.is_followed or update.after in known)
-        if update.after == tip or has_begun or has_been or update.after in arrived:
+        is_told = update.after != NOT_TOLD
+        if not is_told or update.after == tip or has_begun or has_been or update.after in arrived:
             covered.append(item)
         elif (now - item.received_at).total_seconds() >= visible_timeout_seconds:
             late.append(item)

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.core.artifacts import plan_artifacts
 from router.core.changes import listed_changes
 from router.core.errors import Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
-from router.core.plan import plan_update, remember_update
-from router.core.push import Ignored, Push
+from router.core.plan import plan_any_ref, plan_update, remember_update
+from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
 from router.flow.matching import match_in_slices
 from router.flow.reading import DeliveryReader
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from router.core.forms import Body
     from router.core.model import DeliveryStatus, Intent, Saved
-    from router.core.push import RefUpdate
+    from router.core.push import Push
     from router.core.routing import Hook, Repository, Routing
     from router.flow.parts import Parts
 
@@ -33,6 +34,8 @@ push takes beside its body, and four of SQLite's commits. Bodies are bounded by 
 
 RELOAD_WAIT_SECONDS = 5.0
 """How long a push waits for a routing file that comes into force while it is planned."""
+
+UNKNOWN_REPOSITORY = "unknown repository"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,7 @@ class Acceptor:
             if record.status == "accepted" and record.repository is not None:
                 self._parts.hints.add(record.repository, is_kept=True)
 
-    async def _save(self, hook: Hook, parsed: Push | Ignored, digest: str) -> Saved:
+    async def _save(self, hook: Hook, parsed: Push | ArtifactPush | Ignored, digest: str) -> Saved:
         while True:
             routing = self._parts.in_force.current
             planned = await plan_push(routing, hook, parsed)
@@ -162,23 +165,53 @@ class Acceptor:
         return await self._parts.store.save_delivery(delivery, (), generation=last.number)
 
 
-async def plan_push(routing: Routing, hook: Hook, parsed: Push | Ignored) -> Planned:
+async def plan_push(routing: Routing, hook: Hook, parsed: Push | ArtifactPush | Ignored) -> Planned:
     """What a push leads to: one record for each update and entry, one intent for each to plan.
 
     An entry in git mode plans its updates later, when its Git host was asked.
     """
     if isinstance(parsed, Ignored):
         return Planned(records=(), intents=(), reason=parsed.reason)
-    entries = routing.entries(hook.name, parsed.repository_urls)
+    if isinstance(parsed, ArtifactPush):
+        records, intents = plan_artifacts(routing, hook.name, parsed)
+        return Planned(records=records, intents=intents, reason=_why_ignored(records))
+    entries = _find_entries(routing, hook, parsed)
+    if parsed.refs_not_told is not None:
+        return _plan_any_ref(routing, entries, parsed.refs_not_told)
     if not entries:
         records = tuple(
             _record(update, None, "no entry of this hook has this repository")
             for update in parsed.updates
         )
-        return Planned(records=records, intents=(), reason="unknown repository")
+        return Planned(records=records, intents=(), reason=UNKNOWN_REPOSITORY)
+    return await _plan_updates(routing, entries, parsed.updates)
+
+
+def _find_entries(routing: Routing, hook: Hook, push: Push) -> tuple[Repository, ...]:
+    if push.repository_urls:
+        return routing.entries(hook.name, push.repository_urls)
+    return routing.entries_on_host(hook.name, push.repository_path)
+
+
+def _plan_any_ref(routing: Routing, entries: Sequence[Repository], why: str) -> Planned:
+    """Which refs moved is not told: git mode asks its hosts, and payload mode knows nothing."""
+    records = tuple(_record(_any_update(entry, why), entry, "") for entry in entries)
+    intents = [plan_any_ref(routing, entry, why) for entry in entries if entry.git is None]
+    return Planned(
+        records=records, intents=tuple(intents), reason="" if entries else UNKNOWN_REPOSITORY
+    )
+
+
+def _any_update(entry: Repository, why: str) -> RefUpdate:
+    return RefUpdate(ref=entry.ref, before=NOT_TOLD, after=NOT_TOLD, forced=None, incomplete=why)
+
+
+async def _plan_updates(
+    routing: Routing, entries: Sequence[Repository], updates: Sequence[RefUpdate]
+) -> Planned:
     kept: list[UpdateRecord] = []
     intents: list[Intent] = []
-    for number, update in enumerate(parsed.updates, start=1):
+    for number, update in enumerate(updates, start=1):
         if number % UPDATES_SLICE == 0:
             await asyncio.sleep(0)
         tracking = [entry for entry in entries if entry.tracks(update.ref)]

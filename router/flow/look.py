@@ -17,6 +17,7 @@ from router.core.plan import (
     plan_tip,
     tracked_ref,
 )
+from router.core.push import NOT_TOLD
 from router.core.tips import is_news, moved_tips
 from router.flow.matching import match_in_slices
 
@@ -73,7 +74,7 @@ async def read_host(
     known = {
         item.update.after
         for item in waiting
-        if item.update.after != tips.get(item.update.ref)
+        if item.update.after not in (tips.get(item.update.ref), NOT_TOLD)
         and not item.is_followed
         and await git.has_commit(access, item.update.after)
     }

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.core.providers.table import PROVIDERS
+from router.core.providers.registry import Registry
+from router.core.providers.table import SERVED
 from router.core.verify import verify_auth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from router.core.forms import Body
-    from router.core.push import Ignored, Push
+    from router.core.push import ArtifactPush, Ignored, Push
     from router.core.routing import Hook
 
 LARGE_BODY_BYTES = 256 * 1024
@@ -34,7 +35,7 @@ over would cost more than it saves."""
 class ReadDelivery:
     """An authentic delivery, read."""
 
-    parsed: Push | Ignored
+    parsed: Push | ArtifactPush | Ignored
     digest: str
     """SHA-256 of the body, in hex."""
 
@@ -78,14 +79,18 @@ def read_delivery(
     now_seconds: float,
 ) -> ReadDelivery:
     """Verify a body, then parse it. Raises as DeliveryReader.read."""
-    provider = PROVIDERS[hook.provider]
+    provider = SERVED[hook.provider]
     if hook.auth is not None:
         verify_auth(hook.auth, headers, path_token)
     else:
         secrets = [secret.value for secret in hook.secrets]
         provider.verify(headers, body, secrets=secrets, now_seconds=now_seconds)
     digest = hashlib.sha256(body).hexdigest()
-    parsed = provider.parse_push(headers, body)
+    parsed: Push | ArtifactPush | Ignored
+    if isinstance(provider, Registry):
+        parsed = provider.parse_artifact(headers, body)
+    else:
+        parsed = provider.parse_push(headers, body)
     if isinstance(body, bytearray):
         body.clear()
     return ReadDelivery(parsed=parsed, digest=digest)

@@ -17,7 +17,7 @@ from router.core.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from router.core.providers.table import PROVIDERS
+from router.core.providers.table import SERVED
 from router.core.routing import PathAuth
 from router.core.verify import verify_auth
 from router.web.answers import (
@@ -114,7 +114,7 @@ class HookEndpoint:
         headers: Mapping[str, str],
         client: str,
     ) -> Saved:
-        if hook is None or hook.provider not in PROVIDERS:
+        if hook is None or hook.provider not in SERVED:
             raise NotFound("no such hook")
         wait_seconds = self._refusals.wait_seconds(client)
         try:
@@ -152,7 +152,7 @@ def check_before_body(hook: Hook, headers: Mapping[str, str], path_token: str | 
         raise UnsupportedMedia("a Content-Encoding is not accepted")
     if hook.auth is not None:
         verify_auth(hook.auth, headers, path_token)
-    elif not PROVIDERS[hook.provider].is_signed(headers):
+    elif not SERVED[hook.provider].is_signed(headers):
         raise InvalidSignature("no header holds a signature as this provider writes it")
 
 

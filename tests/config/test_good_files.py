@@ -143,6 +143,7 @@ def test_the_whole_form_loads() -> None:
         "base": ("prod/flux/x-base", "test/flux-system/base"),
         "app": ("prod/apps/shared", "test/flux-system/app"),
         "other": ("prod/apps/shared",),
+        "image": ("prod/flux/x-image",),
     }
     kinds = {key: (r.type, r.token, r.bearer_file) for key, r in routing.receivers.items()}
     assert kinds == {
@@ -150,7 +151,11 @@ def test_the_whole_form_loads() -> None:
         "test/flux-system/base": ("generic-oidc", None, str(GOOD / "bearer/base")),
         "prod/apps/shared": ("gitlab", Secret(b"token"), None),
         "test/flux-system/app": ("generic", Secret(b"two"), None),
+        "prod/flux/x-image": ("gitlab", Secret(b"token"), None),
     }
+    assert [(each.hook, each.artifact, each.tag) for each in routing.artifacts] == [
+        ("oidc", "ghcr.io/acme/layers/image", "main")
+    ]
     assert routing.clusters["test"].ca_file == str(GOOD / "ca.crt")
     assert [entry.ref for entry in routing.repositories] == [
         "refs/tags/v[0-9]*",
@@ -186,6 +191,5 @@ def test_what_this_version_does_not_do_is_warned_of_once_each() -> None:
         "38 `dependsOn` does not order calls yet",
         "43 `build` is not served by this version",
         "48 the file tests/config/good/ca.crt does not exist".replace("tests", str(ROOT / "tests")),
-        "51 artifacts are not served by this version",
     ]
     assert all(w.is_warning for w in warnings)

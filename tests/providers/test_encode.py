@@ -55,8 +55,9 @@ def round_trip(provider: Provider, outgoing: OutgoingPush, secret: bytes) -> Pus
         outgoing, secret=secret, delivery_id="d-1", now_seconds=NOW_SECONDS
     )
     received = lower_names(headers)
-    assert provider.is_signed(received)
-    provider.verify(received, body, secrets=[b"old", secret], now_seconds=NOW_SECONDS)
+    if provider.can_sign:
+        assert provider.is_signed(received)
+        provider.verify(received, body, secrets=[b"old", secret], now_seconds=NOW_SECONDS)
     return provider.parse_push(received, body)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from router.core.errors import InvalidSignature, MalformedPayload
-from router.core.providers.table import PROVIDERS
-from router.core.push import Push
+from router.core.providers.registry import Registry
+from router.core.providers.table import PROVIDERS, SERVED
+from router.core.push import ArtifactPush, Ignored, Push
 from tests.providers.signing import (
     NOW_SECONDS,
     OTHER_SECRET,
@@ -20,6 +22,31 @@ from tests.providers.signing import (
     sample,
     signed,
 )
+
+CASES = (
+    *("push", "push_many_refs", "push_forced", "branch_created", "branch_deleted", "tag"),
+    *("truncated", "ping", "malformed"),
+)
+"""What every Git host's samples show, in one spelling; a case may have more words after it."""
+
+REGISTRY_CASES = ("push", "push_many_tags", "deleted", "ping", "malformed")
+
+LACKS = {
+    "github": {"push_many_refs": "a delivery tells of one ref"},
+    "gitlab": {
+        "push_many_refs": "a delivery tells of one ref",
+        "ping": "the test button sends a push that moved something",
+    },
+    "gitea": {"push_many_refs": "a delivery tells of one ref"},
+    "forgejo": dict.fromkeys(
+        (set(CASES) - {"push", "truncated"}), "the module and its samples are gitea's"
+    ),
+    "generic": {"truncated": "it has no lists of commits that could be cut"},
+}
+"""Why a provider has no sample of a case."""
+
+NONE_BY_DEFAULT = ("repository_path", "refs_not_told")
+"""Fields of a push that expected.json leaves out where they are null."""
 
 ALL = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
 
@@ -32,7 +59,15 @@ every_sample = pytest.mark.parametrize("folder", ALL, ids=name)
 
 
 def test_every_provider_that_is_served_has_samples() -> None:
-    assert {folder.parent.name for folder in ALL} == set(PROVIDERS)
+    assert {folder.parent.name for folder in ALL} == set(SERVED)
+
+
+@pytest.mark.parametrize("provider", list(SERVED))
+def test_every_case_has_a_sample_or_a_reason_why_there_is_none(provider: str) -> None:
+    required = CASES if provider in PROVIDERS else REGISTRY_CASES
+    folders = {folder.name for folder in ALL if folder.parent.name == provider}
+    missing = [case for case in required if case not in folders]
+    assert sorted(missing) == sorted(LACKS.get(provider, {}))
 
 
 def test_every_sample_is_whole() -> None:
@@ -42,23 +77,45 @@ def test_every_sample_is_whole() -> None:
         assert {path.name for path in folder.iterdir()} == {"headers.json", "body", "expected.json"}
 
 
+def read(provider: str, headers: dict[str, str], body: bytes) -> Push | ArtifactPush | Ignored:
+    served = SERVED[provider]
+    if isinstance(served, Registry):
+        return served.parse_artifact(headers, body)
+    return served.parse_push(headers, body)
+
+
+def told(result: Push | ArtifactPush | Ignored) -> dict[str, Any]:
+    """The result as expected.json has it."""
+    fields: dict[str, Any] = json.loads(msgspec.json.encode(result))
+    if isinstance(result, Ignored):
+        return {"ignored": fields}
+    kept = {
+        key: value
+        for key, value in fields.items()
+        if value is not None or key not in NONE_BY_DEFAULT
+    }
+    return {"push" if isinstance(result, Push) else "artifacts": kept}
+
+
 @every_sample
 def test_a_sample_is_read_as_expected(folder: Path) -> None:
-    provider = PROVIDERS[folder.parent.name]
     headers, body = sample(folder.parent.name, folder.name)
     expected = json.loads((folder / "expected.json").read_text())
     try:
-        result = provider.parse_push(headers, body)
+        result = read(folder.parent.name, headers, body)
     except MalformedPayload as error:
         assert {"malformed": str(error)} == expected
     else:
-        kind = "push" if isinstance(result, Push) else "ignored"
-        assert {kind: json.loads(msgspec.json.encode(result))} == expected
+        assert told(result) == expected
 
 
-@every_sample
+SIGNED = [folder for folder in ALL if SERVED[folder.parent.name].can_sign]
+every_signed_sample = pytest.mark.parametrize("folder", SIGNED, ids=name)
+
+
+@every_signed_sample
 def test_a_sample_verifies_with_its_secret_and_no_other(folder: Path) -> None:
-    provider = PROVIDERS[folder.parent.name]
+    provider = SERVED[folder.parent.name]
     headers, body = sample(folder.parent.name, folder.name)
     with_proof = signed(provider.name, headers, body, secret=SECRET)
     assert provider.is_signed(with_proof)
@@ -68,13 +125,21 @@ def test_a_sample_verifies_with_its_secret_and_no_other(folder: Path) -> None:
             provider.verify(with_proof, body, secrets=secrets, now_seconds=NOW_SECONDS)
 
 
-@every_sample
+@every_signed_sample
 def test_a_sample_without_its_signature_is_refused(folder: Path) -> None:
-    provider = PROVIDERS[folder.parent.name]
+    provider = SERVED[folder.parent.name]
     headers, body = sample(folder.parent.name, folder.name)
     assert not provider.is_signed(headers)
     with pytest.raises(InvalidSignature, match=r"^no .+ header$"):
         provider.verify(headers, body, secrets=[SECRET], now_seconds=NOW_SECONDS)
+
+
+@pytest.mark.parametrize("provider", [name for name in SERVED if not SERVED[name].can_sign])
+def test_a_provider_that_cannot_sign_is_never_verified_by_secrets(provider: str) -> None:
+    headers, body = sample(provider, "push")
+    assert not SERVED[provider].is_signed(headers)
+    with pytest.raises(InvalidSignature, match="its hook needs `auth`"):
+        SERVED[provider].verify(headers, body, secrets=[SECRET], now_seconds=NOW_SECONDS)
 
 
 def test_samples_hold_no_signature_of_their_own() -> None:

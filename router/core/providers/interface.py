@@ -2,7 +2,8 @@
 
 A provider's module has four functions, `verify`, `is_signed`, `parse_push` and `encode_push`, and
 knows no other provider. In every *headers* the names are in lower case, and a header that was sent
-more than once is joined by ", ".
+more than once is joined by ", ". A provider that cannot sign has `cannot_sign` and `never_signed`
+for the first two: its hooks ask for credentials (`auth:` in the routing file).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from router.core.errors import MalformedPayload, UnsupportedMedia
+from router.core.changes import GIT_WOULD_KNOW
+from router.core.errors import InvalidSignature, MalformedPayload, UnsupportedMedia
 from router.core.forms import form_payload
+from router.core.lists import FileLists
 from router.core.push import Commit, Ignored, Push, RefUpdate
 from router.core.routing import normalize_url
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from router.core.forms import Body
-    from router.core.lists import FileLists
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -109,6 +111,23 @@ class Provider:
     parse_push: ParsePush
     encode_push: EncodePush
 
+    @property
+    def can_sign(self) -> bool:
+        """Whether the provider can prove a body; if not, its hooks need `auth`."""
+        return self.verify is not cannot_sign
+
+
+def cannot_sign(
+    headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
+) -> None:
+    """`verify` of a provider that has no signature: nothing proves a body. Raises always."""
+    raise InvalidSignature("this provider signs nothing: its hook needs `auth`")
+
+
+def never_signed(headers: Mapping[str, str]) -> bool:
+    """`is_signed` of a provider that has no signature."""
+    return False
+
 
 def media_type(headers: Mapping[str, str]) -> str:
     """The content type without its parameters, in lower case."""
@@ -187,23 +206,50 @@ def checked_update(
     )
 
 
+def listless_update(
+    *, ref: str, before: str, after: str, forced: bool | None, host: str
+) -> RefUpdate:
+    """Make a ref update of a payload whose provider, *host*, lists no files at all.
+
+    Raises MalformedPayload for what cannot be a ref or a commit id.
+    """
+    return checked_update(
+        ref=ref,
+        before=before,
+        after=after,
+        forced=forced,
+        files=FileLists(),
+        incomplete=f"{host} does not tell which files changed; {GIT_WOULD_KNOW}",
+    )
+
+
 def checked_push(
-    urls: Iterable[str | None], updates: Sequence[RefUpdate], *, delivery_id: str | None
+    urls: Iterable[str | None],
+    updates: Sequence[RefUpdate],
+    *,
+    delivery_id: str | None,
+    path: str | None = None,
 ) -> Push | Ignored:
     """Make a push of its updates, without those that move nothing.
 
-    Raises MalformedPayload when no URL names the repository.
+    *path* is the repository's name on its host, for a payload that may have no URL. Raises
+    MalformedPayload when nothing names the repository.
     """
     if len(updates) > MAX_UPDATES:
         raise MalformedPayload(f"the payload moves more than {MAX_UPDATES} refs")
     repository_urls = tuple(dict.fromkeys(url for url in urls if url))
-    if not repository_urls:
+    if not repository_urls and not path:
         raise MalformedPayload("the payload names no URL of the repository")
     moved = tuple(update for update in updates if update.before != update.after)
     if not moved:
         reason = "nothing moved: before and after are the same commit, as in a test delivery"
         return Ignored(reason=reason, delivery_id=delivery_id)
-    return Push(repository_urls=repository_urls, updates=moved, delivery_id=delivery_id)
+    return Push(
+        repository_urls=repository_urls,
+        updates=moved,
+        delivery_id=delivery_id,
+        repository_path=path or None,
+    )
 
 
 def json_body(payload: Mapping[str, object]) -> bytes:

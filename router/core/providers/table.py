@@ -1,80 +1,96 @@
-"""The providers this version serves, and the names of all that are known."""
+"""The providers and registries this version serves, and the names of all that are known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from router.core.providers import generic, gitea, github, gitlab
 from router.core.providers.interface import Provider
+from router.core.providers.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SERVED = (
-    Provider(
-        name="github",
-        verify=github.verify,
-        is_signed=github.is_signed,
-        parse_push=github.parse_push,
-        encode_push=github.encode_push,
-    ),
-    Provider(
-        name="gitlab",
-        verify=gitlab.verify,
-        is_signed=gitlab.is_signed,
-        parse_push=gitlab.parse_push,
-        encode_push=gitlab.encode_push,
-    ),
-    Provider(
-        name="gitea",
-        verify=gitea.verify,
-        is_signed=gitea.is_signed,
-        parse_push=gitea.parse_push,
-        encode_push=gitea.encode_push,
-    ),
-    Provider(
-        name="forgejo",
-        verify=gitea.verify,
-        is_signed=gitea.is_signed,
-        parse_push=gitea.parse_push,
-        encode_push=gitea.encode_forgejo_push,
-    ),
-    Provider(
-        name="generic",
-        verify=generic.verify,
-        is_signed=generic.is_signed,
-        parse_push=generic.parse_push,
-        encode_push=generic.encode_push,
-    ),
+    from router.core.providers.interface import EncodePush, IsSigned, ParsePush, Verify
+    from router.core.providers.registry import EncodeArtifact, ParseArtifact
+
+
+class _GitHost(Protocol):
+    """A module of this package that is about a Git host."""
+
+    @property
+    def verify(self) -> Verify: ...
+    @property
+    def is_signed(self) -> IsSigned: ...
+    @property
+    def parse_push(self) -> ParsePush: ...
+    @property
+    def encode_push(self) -> EncodePush: ...
+
+
+class _Registry(Protocol):
+    """A module of this package that is about a registry."""
+
+    @property
+    def verify(self) -> Verify: ...
+    @property
+    def is_signed(self) -> IsSigned: ...
+    @property
+    def parse_artifact(self) -> ParseArtifact: ...
+    @property
+    def encode_artifact(self) -> EncodeArtifact: ...
+
+
+def _provider(name: str, module: _GitHost) -> Provider:
+    return Provider(
+        name=name,
+        verify=module.verify,
+        is_signed=module.is_signed,
+        parse_push=module.parse_push,
+        encode_push=module.encode_push,
+    )
+
+
+def _registry(name: str, module: _Registry) -> Registry:
+    return Registry(
+        name=name,
+        verify=module.verify,
+        is_signed=module.is_signed,
+        parse_artifact=module.parse_artifact,
+        encode_artifact=module.encode_artifact,
+    )
+
+
+_GIT_HOSTS = (
+    _provider("github", github),
+    _provider("gitlab", gitlab),
+    _provider("gitea", gitea),
+    replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
+    _provider("generic", generic),
 )
+_OCI_REGISTRIES: tuple[Registry, ...] = ()
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {provider.name: provider for provider in _SERVED}
+    {provider.name: provider for provider in _GIT_HOSTS}
 )
-"""What this version serves, by the name in the routing file."""
+"""The Git hosts this version serves, by the name in the routing file."""
 
-KNOWN_PROVIDERS: tuple[str, ...] = (
-    "github",
-    "gitlab",
-    "gitea",
-    "forgejo",
-    "gogs",
-    "bitbucket",
-    "bitbucket-server",
-    "azure-devops",
-    "codecommit",
-    "gerrit",
-    "sourcehut",
-    "generic",
-    "standard-webhooks",
-    "ghcr",
-    "dockerhub",
-    "harbor",
-    "quay",
-    "acr",
-    "gar",
-    "ecr",
-    "distribution",
+REGISTRIES: Mapping[str, Registry] = MappingProxyType(
+    {registry.name: registry for registry in _OCI_REGISTRIES}
 )
-"""Every name a routing file may hold; one that is not in PROVIDERS is not served yet."""
+"""The registries this version serves, by the name in the routing file."""
+
+SERVED: Mapping[str, Provider | Registry] = MappingProxyType({**PROVIDERS, **REGISTRIES})
+"""Everything that a hook of this version can be of, by the name in the routing file."""
+
+KNOWN_GIT_HOSTS: tuple[str, ...] = (
+    *("github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "bitbucket-server"),
+    *("azure-devops", "codecommit", "gerrit", "sourcehut", "generic", "standard-webhooks"),
+)
+KNOWN_REGISTRIES: tuple[str, ...] = (
+    *("ghcr", "dockerhub", "harbor", "quay", "acr", "gar", "ecr", "distribution"),
+)
+KNOWN_PROVIDERS: tuple[str, ...] = (*KNOWN_GIT_HOSTS, *KNOWN_REGISTRIES)
+"""Every name a routing file may hold; one that is not in SERVED is not served yet."""

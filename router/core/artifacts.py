@@ -1,0 +1,99 @@
+"""Pushes of OCI artifacts: which layers follow them, and what one plans.
+
+A tag is to a registry what a ref is to a Git host, and the digest of its manifest what a commit is:
+the tag's cursor is the digest planned last, and a push of that digest again changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.model import Intent, Match, Plan, TrackedRef, UpdateRecord
+from router.core.plan import plan_wants
+from router.core.push import NOT_TOLD
+from router.core.routing import ARTIFACT_SCHEME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from router.core.model import RefState
+    from router.core.push import ArtifactPush, ArtifactUpdate
+    from router.core.routing import Artifact, Routing
+
+FIRST_PUSH = "no push of this tag was planned before"
+NO_DIGEST = (
+    "the registry does not tell the digest, so that every push may have changed the artifact"
+)
+SAME_DIGEST = "the tag has the digest that was planned last: nothing changed"
+OTHER_DIGEST = "the tag has another digest than the one planned last"
+
+
+def plan_artifacts(
+    routing: Routing, hook: str, push: ArtifactPush
+) -> tuple[tuple[UpdateRecord, ...], tuple[Intent, ...]]:
+    """What a push of artifacts leads to: one record for each tag, one intent for each to plan."""
+    records, intents = [], []
+    for update in push.updates:
+        known = routing.followers(hook, update.artifact)
+        followers = [artifact for artifact in known if artifact.has_tag(update.tag)]
+        why = "" if known else "no layer of this hook follows this artifact"
+        if known and not followers:
+            why = "no layer follows this tag of the artifact"
+        records.append(_record(update, why))
+        if followers:
+            intents.append(_plan(routing, update, followers))
+    return tuple(records), tuple(intents)
+
+
+def _record(update: ArtifactUpdate, why_ignored: str) -> UpdateRecord:
+    return UpdateRecord(
+        ref=update.tag,
+        before=NOT_TOLD,
+        after=update.digest or NOT_TOLD,
+        forced=None,
+        repository=None if why_ignored else ARTIFACT_SCHEME + update.artifact,
+        status="ignored" if why_ignored else "routed",
+        reason=f"{ARTIFACT_SCHEME}{update.artifact}: {why_ignored}" if why_ignored else "",
+    )
+
+
+def _plan(routing: Routing, update: ArtifactUpdate, followers: Sequence[Artifact]) -> Intent:
+    """The plan of one tag, to be decided when it is certain which digest was planned last."""
+    names = tuple(artifact.layer.name for artifact in followers)
+    wants = plan_wants(routing, names)
+
+    def decide(state: RefState) -> Plan:
+        reason = _why(state, update.digest)
+        is_same = reason == SAME_DIGEST
+        return Plan(
+            repository=ARTIFACT_SCHEME + update.artifact,
+            knowledge="exact" if state.cursor and update.digest else "unknown",
+            reason=reason,
+            matches=() if is_same else _matches(followers, reason),
+            wants=() if is_same else wants,
+            ref=update.tag,
+            commit=update.digest,
+            before=state.cursor,
+            cursor=update.digest,
+            told=update.digest,
+        )
+
+    tracked = TrackedRef(
+        repository=ARTIFACT_SCHEME + update.artifact, url=update.artifact, ref=update.tag
+    )
+    return Intent(decide=decide, tracked=tracked, after=update.digest)
+
+
+def _why(state: RefState, digest: str | None) -> str:
+    if digest is None:
+        return NO_DIGEST
+    if state.cursor is None:
+        return FIRST_PUSH
+    return SAME_DIGEST if state.cursor == digest else OTHER_DIGEST
+
+
+def _matches(followers: Sequence[Artifact], reason: str) -> tuple[Match, ...]:
+    return tuple(
+        Match(layer=artifact.layer.name, is_affected=True, reason=reason, pattern=artifact.tag)
+        for artifact in followers
+    )

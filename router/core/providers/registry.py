@@ -1,0 +1,106 @@
+"""What every registry offers, and the steps all of them share.
+
+A registry's module has four functions, `verify`, `is_signed`, `parse_artifact` and
+`encode_artifact`, and knows no other. Headers come as in `interface`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from router.core.errors import MalformedPayload
+from router.core.providers.interface import cannot_sign
+from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
+from router.core.routing import normalize_artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from router.core.forms import Body
+    from router.core.providers.interface import IsSigned, Verify
+
+MAX_TAGS = 1000
+"""Tags that one delivery may tell of; registries send one each, or a handful."""
+
+MAX_ARTIFACT_CHARACTERS = 512
+"""More than any registry allows for host and path: 255 for all but the host."""
+
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_PATH = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?|\[[0-9a-f:]+\](?::[0-9]{1,5})?")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingArtifact:
+    """A push of an artifact that we send in a registry's name: one tag."""
+
+    artifact: str
+    """Host and path, e.g. ghcr.io/acme/layers/app1."""
+    tag: str
+    digest: str
+    """Of the manifest, e.g. sha256:9f86d0…"""
+
+
+class ParseArtifact(Protocol):
+    def __call__(self, headers: Mapping[str, str], body: Body) -> ArtifactPush | Ignored:
+        """Read a delivery; a *body* that is a bytearray may be cleared.
+
+        Raises MalformedPayload or UnsupportedMedia, whatever the bytes are.
+        """
+
+
+class EncodeArtifact(Protocol):
+    def __call__(
+        self, push: OutgoingArtifact, *, secret: bytes, delivery_id: str, now_seconds: float
+    ) -> tuple[dict[str, str], bytes]:
+        """Return the headers and the body by which the registry would tell of *push*."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """A kind of OCI registry: how its deliveries are verified, read and written."""
+
+    name: str
+    verify: Verify
+    is_signed: IsSigned
+    parse_artifact: ParseArtifact
+    encode_artifact: EncodeArtifact
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the registry can prove a body; if not, its hooks need `auth`."""
+        return self.verify is not cannot_sign
+
+
+def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> ArtifactUpdate:
+    """Make one pushed tag of what a payload says; *artifact* is its host and path.
+
+    Raises MalformedPayload for what cannot be the name of an artifact, a tag or a digest.
+    """
+    name = normalize_artifact(artifact)
+    host, _, path = name.partition("/")
+    if len(name) > MAX_ARTIFACT_CHARACTERS or not _HOST.fullmatch(host):
+        raise MalformedPayload("the host of the artifact is none")
+    if not _PATH.fullmatch(path):
+        raise MalformedPayload("the artifact's name is none that a registry allows")
+    if not _TAG.fullmatch(tag):
+        raise MalformedPayload("the tag is none that a registry allows")
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise MalformedPayload("the digest is no SHA-256 or SHA-512 in lower-case hex")
+    return ArtifactUpdate(artifact=name, tag=tag, digest=digest)
+
+
+def checked_artifacts(
+    updates: Sequence[ArtifactUpdate], *, delivery_id: str | None
+) -> ArtifactPush | Ignored:
+    """Make a push of its tags, each once. Raises MalformedPayload for too many."""
+    if len(updates) > MAX_TAGS:
+        raise MalformedPayload(f"the payload tells of more than {MAX_TAGS} tags")
+    if not updates:
+        reason = "no tag was pushed: a layer follows tags, not digests"
+        return Ignored(reason=reason, delivery_id=delivery_id)
+    return ArtifactPush(updates=tuple(dict.fromkeys(updates)), delivery_id=delivery_id)
