@@ -39,10 +39,11 @@ def shorten_ref(ref: str | None) -> str:
 
 
 def shorten_commit(commit: str | None) -> str:
-    """The first digits; all zeros stand for no commit."""
+    """The first digits, also of a digest; all zeros stand for no commit."""
     if not commit or not commit.strip("0"):
         return NOTHING
-    return commit[:COMMIT_DIGITS]
+    kind, colon, digits = commit.rpartition(":")
+    return f"{kind}{colon}{digits[:COMMIT_DIGITS]}"
 
 
 def moved(before: str | None, after: str | None) -> str:

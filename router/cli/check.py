@@ -148,9 +148,11 @@ def _summary(checked: Checked) -> str:
     routing = checked.routing
     if routing is None:
         return counted(len(checked.problems), "error")
+    followed = len({each.artifact for each in routing.artifacts})
+    artifacts = f" {counted(followed, 'artifact')}," if followed else ""
     return (
         f"ok: {counted(len(routing.hooks), 'hook')},"
-        f" {counted(len(routing.repositories), 'repository', 'repositories')},"
+        f" {counted(len(routing.repositories), 'repository', 'repositories')},{artifacts}"
         f" {counted(len(routing.layers), 'layer')}, {counted(len(routing.receivers), 'receiver')}"
     )
 

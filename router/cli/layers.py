@@ -88,6 +88,7 @@ def _print_layer(layer: dict[str, Any]) -> None:
             ("layer", layer["name"]),
             ("repository", layer["repository"]),
             ("paths", ", ".join(layer["paths"])),
+            ("tag", layer["tag"] or ""),
             ("dependsOn", ", ".join(layer["dependsOn"])),
             ("suspended", "yes" if layer["suspended"] else ""),
         )

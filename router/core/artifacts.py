@@ -45,6 +45,34 @@ def plan_artifacts(
     return tuple(records), tuple(intents)
 
 
+def explain_artifact(routing: Routing, plan: Plan) -> tuple[Match, ...]:
+    """What a plan of an artifact's tag would affect now: one match for each layer that follows it.
+
+    A plan that was asked for, by a person or an adoption, affects the layers that it named.
+    """
+    asked = {match.layer for match in plan.matches if match.is_affected}
+    return tuple(
+        _judge(artifact, plan, is_asked=artifact.layer.name in asked)
+        for artifact in routing.artifacts
+        if artifact.layer.repository == plan.repository
+    )
+
+
+def _judge(artifact: Artifact, plan: Plan, *, is_asked: bool) -> Match:
+    is_affected, reason = plan.reason != SAME_DIGEST, plan.reason
+    if plan.knowledge == "requested":
+        is_affected = is_asked
+        reason = plan.reason if is_asked else "it was not asked for"
+    elif not artifact.has_tag(plan.ref or ""):
+        is_affected, reason = False, f"the layer follows {artifact.tag}"
+    return Match(
+        layer=artifact.layer.name,
+        is_affected=is_affected,
+        reason=reason,
+        pattern=artifact.tag if is_affected and not is_asked else None,
+    )
+
+
 def _record(update: ArtifactUpdate, why_ignored: str) -> UpdateRecord:
     return UpdateRecord(
         ref=update.tag,

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from router.core.artifacts import explain_artifact
 from router.core.changes import ExactPaths, UnknownPaths, listed_changes
 from router.core.match import Matched, Matcher, explain_layers
 from router.core.model import Match
@@ -110,14 +111,30 @@ async def _explain_plan(
     )
     entry = routing.entry(plan.repository)
     if entry is None:
-        gone = tuple(match.layer for match in plan.matches if match.is_affected)
-        return replace(about, reason="its entry is not in the routing file any more", gone=gone)
+        return _explain_artifact(routing, about, plan, then)
     if plan.knowledge == "requested":
         return _repeat_request(entry, about, plan, then)
     if plan.ref is not None and not _follows(entry, plan.ref):
         return _left_behind(entry, about, then)
     records = [each for each in updates if (each.repository, each.ref) == (entry.name, plan.ref)]
     return await _judge(entry, about, _planned_changes(plan, records), then=then)
+
+
+def _explain_artifact(
+    routing: Routing, about: Explanation, plan: Plan, then: Mapping[str, Match]
+) -> Explanation:
+    """Of a plan without an entry: that of an artifact, or one whose entry is gone."""
+    matches = explain_artifact(routing, plan)
+    kept = {match.layer for match in matches}
+    return replace(
+        about,
+        reason=plan.reason if matches else "its entry is not in the routing file any more",
+        is_known=bool(matches) and plan.knowledge != "unknown",
+        verdicts=tuple(Verdict(now=now, then=_decided_then(now.layer, then)) for now in matches),
+        gone=tuple(
+            match.layer for match in plan.matches if match.is_affected and match.layer not in kept
+        ),
+    )
 
 
 def _follows(entry: Repository, ref: str) -> bool:

@@ -195,7 +195,7 @@ def _unplanned(record: UpdateRecord) -> dict[str, Any]:
     return {
         "repository": record.repository,
         "ref": record.ref,
-        "commit": record.after,
+        "commit": record.after or None,
         "status": record.status,
         "reason": record.reason,
         "layers": [],

@@ -51,9 +51,9 @@ def _one_of(words: Any) -> Schema:
 
 _UPDATE = _object(
     repository=describe(TEXT_OR_NULL, "The entry that tracks the ref; null when none did."),
-    ref=TEXT,
-    before=TEXT,
-    after=TEXT,
+    ref=describe(TEXT, "The ref, or the tag of an artifact."),
+    before=describe(TEXT_OR_NULL, "Null where it is not told, as of an artifact."),
+    after=describe(TEXT_OR_NULL, "The commit, or the artifact's digest; null where not told."),
     forced=describe({"type": ["boolean", "null"]}, "Null where the provider does not say."),
     status=_one_of(DeliveryStatus),
     reason=describe(TEXT, "Empty when a plan tells."),
@@ -62,11 +62,11 @@ _UPDATE = _object(
 )
 
 _PLAN = _object(
-    repository=TEXT,
-    ref=TEXT_OR_NULL,
+    repository=describe(TEXT, "The entry it is about, or the oci:// artifact."),
+    ref=describe(TEXT_OR_NULL, "The ref, or the tag of an artifact."),
     sequence=describe(NUMBER_OR_NULL, "Null for a plan that no ref asked for."),
     before=describe(TEXT_OR_NULL, "The cursor: the commit it was compared with."),
-    commit=TEXT_OR_NULL,
+    commit=describe(TEXT_OR_NULL, "The commit, or the artifact's digest."),
     knowledge=_one_of(Knowledge),
     reason=describe(TEXT, "How the changed paths are known, or why they are not."),
     pathCount=COUNT,
@@ -107,8 +107,9 @@ _RECEIVER = _object(
 
 _LAYER = _object(
     name=TEXT,
-    repository=TEXT,
+    repository=describe(TEXT, "The entry it belongs to, or the oci:// artifact it follows."),
     paths=TEXTS,
+    tag=describe(TEXT_OR_NULL, "The tags it follows of an artifact; null for a layer of paths."),
     dependsOn=TEXTS,
     suspended=FLAG,
     receivers=list_of("LayerReceiver"),

@@ -66,8 +66,8 @@ def _view_update(record: UpdateRecord) -> dict[str, Any]:
     return {
         "repository": record.repository,
         "ref": record.ref,
-        "before": record.before,
-        "after": record.after,
+        "before": record.before or None,
+        "after": record.after or None,
         "forced": record.forced,
         "status": record.status,
         "reason": record.reason,
@@ -165,6 +165,7 @@ def view_layer(
         "name": layer.name,
         "repository": layer.repository,
         "paths": list(layer.patterns),
+        "tag": next((each.tag for each in routing.artifacts if each.layer is layer), None),
         "dependsOn": list(layer.depends_on),
         "suspended": layer.is_suspended,
         "receivers": [
@@ -200,8 +201,8 @@ def _view_explanation(routing: Routing, item: Explanation) -> dict[str, Any]:
     return {
         "repository": item.repository,
         "ref": item.ref,
-        "before": item.before,
-        "after": item.after,
+        "before": item.before or None,
+        "after": item.after or None,
         "known": item.is_known,
         "reason": item.reason,
         "pathCount": item.path_count,

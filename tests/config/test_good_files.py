@@ -174,7 +174,7 @@ def test_the_whole_form_loads() -> None:
     held = {
         name for name in routing.layers if routing.is_held(routing.layers[name].receivers[-1], name)
     }
-    assert held == {"base", "other"}
+    assert held == {"base", "other", "image"}
 
 
 def test_what_this_version_does_not_do_is_warned_of_once_each() -> None:
