@@ -9,7 +9,7 @@ import click
 
 from router.config.load import check_file
 from router.core.errors import ConfigInvalid
-from router.core.routing import normalize_url
+from router.core.naming import normalize_url
 from router.remote.git.checkout import read_remote_urls
 
 if TYPE_CHECKING:

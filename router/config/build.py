@@ -12,8 +12,8 @@ from router.config.receivers import OIDC, ReceiverUse, receiver_uses, reference
 from router.config.resolve import read_git_secrets
 from router.config.tree import Node, child, items
 from router.core.match import LayerIndex
+from router.core.naming import ARTIFACT_SCHEME, normalize_artifact, normalize_url
 from router.core.routing import (
-    ARTIFACT_SCHEME,
     Artifact,
     BasicAuth,
     Cluster,
@@ -27,8 +27,6 @@ from router.core.routing import (
     ReceiverType,
     Repository,
     Routing,
-    normalize_artifact,
-    normalize_url,
 )
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The kinds of text a routing file holds: names, durations, refs, URLs, paths of files.
+"""The kinds of text a routing file holds: names, durations, refs, tags, paths of files.
 
 A check takes the text and returns it, or raises ValueError with a sentence that follows the key's
 name ("`ref` …"). It repeats neither URLs nor anything else that may hold a secret.
@@ -7,8 +7,7 @@ name ("`ref` …"). It repeats neither URLs nor anything else that may hold a se
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -33,13 +32,8 @@ _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?\Z", re.AS
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _WILDCARD = re.compile(r"\*|\?|\[!?[^\]/]+\]")
-_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?[^@/:\s]+:(?!//|:)\S+\Z")
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
-
-RepositoryTransport: TypeAlias = Literal["https", "http", "ssh", "git", "file"]
-"""How git would reach a repository."""
 
 
 def is_file_path(path: str) -> bool:
@@ -62,17 +56,6 @@ def duration_seconds(text: str) -> int:
     if not 0 < total <= MAX_DURATION_SECONDS:
         raise ValueError("must be more than 0s and at most 24h")
     return total
-
-
-def transport(url: str) -> RepositoryTransport | None:
-    """How git would reach *url*; None for what is no URL of a repository."""
-    try:
-        _check_repository_url(url)
-    except ValueError:
-        return None
-    if "://" in url:
-        return cast("RepositoryTransport", urlsplit(url).scheme)
-    return "file" if url.startswith("/") else "ssh"
 
 
 def is_username(text: str) -> bool:
@@ -127,62 +110,6 @@ def _is_bad_ref(name: str) -> bool:
         or name.endswith(".")
         or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
     )
-
-
-def _split(text: str) -> SplitResult:
-    if _UNPRINTABLE.search(text):
-        raise ValueError("must not hold spaces or control characters")
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not a valid URL") from None
-    return parts
-
-
-def _check_repository_url(text: str) -> str:
-    parts = _split(text)
-    _check_option(text)
-    if "://" not in text:
-        if not text.startswith("/") and _SCP_LIKE.match(text) is None:
-            raise ValueError("must be an https or ssh URL, user@host:path, or an absolute path")
-        return text
-    if parts.scheme not in get_args(RepositoryTransport):
-        raise ValueError("must start with https://, http://, ssh://, git:// or file://")
-    if parts.password is not None:
-        raise ValueError("must not hold a password; the URL is shown and stored")
-    if parts.query or parts.fragment:
-        raise ValueError("must not have a query or a fragment")
-    if not parts.path.strip("/") or not (parts.hostname or parts.scheme == "file"):
-        raise ValueError("must name a host and the path of a repository")
-    return text
-
-
-def _check_option(text: str) -> None:
-    """Neither git nor ssh may take a host for an option (CVE-2017-1000117)."""
-    rest = unquote(text.partition("://")[2] or text)
-    if any(part.startswith("-") for part in rest.partition("/")[0].split("@")):
-        raise ValueError("must not have a user name or host that starts with a hyphen")
-
-
-def _check_http_url(text: str) -> str:
-    parts = _split(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https URL with a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user name or password")
-    if "?" in text or "#" in text:
-        raise ValueError("must not have a query or a fragment: Flux compares the exact path")
-    return text
-
-
-def _check_artifact(text: str) -> str:
-    parts = _split(text)
-    if parts.scheme != "oci" or not parts.netloc or not parts.path.strip("/"):
-        raise ValueError("must be oci://host/path")
-    if "@" in text or ":" in parts.path:
-        raise ValueError("must not hold a tag, a digest or a user name")
-    return text
 
 
 def _check_tag(text: str) -> str:
@@ -268,15 +195,6 @@ Provider: TypeAlias = Annotated[
 ]
 Ref: TypeAlias = Annotated[
     str, AfterValidator(_check_ref), Field(json_schema_extra={"minLength": 1})
-]
-RepositoryUrl: TypeAlias = Annotated[
-    str, AfterValidator(_check_repository_url), Field(json_schema_extra={"minLength": 1})
-]
-HttpUrl: TypeAlias = Annotated[
-    str, AfterValidator(_check_http_url), Field(json_schema_extra={"pattern": r"^https?://[^?#]+$"})
-]
-ArtifactUrl: TypeAlias = Annotated[
-    str, AfterValidator(_check_artifact), Field(json_schema_extra={"pattern": r"^oci://[^@]+$"})
 ]
 ArtifactTag: TypeAlias = Annotated[
     str, AfterValidator(_check_tag), Field(json_schema_extra={"minLength": 1})

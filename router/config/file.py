@@ -12,16 +12,13 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from router.config.fields import (
     ArtifactTag,
-    ArtifactUrl,
     BuildPath,
     Duration,
     HeaderName,
-    HttpUrl,
     Label,
     ObjectName,
     Provider,
     Ref,
-    RepositoryUrl,
     Text,
     Username,
 )
@@ -34,6 +31,7 @@ from router.config.form import (
     ReceiverOverride,
     SecretRef,
 )
+from router.config.urls import ArtifactUrl, HttpUrl, RepositoryUrl
 
 SINGLE_TAG = "<one receiver>"
 BY_CLUSTER_TAG = "<by cluster>"

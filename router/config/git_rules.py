@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from router.config.fields import RepositoryTransport, duration_seconds, is_username, transport
+from router.config.fields import duration_seconds, is_username
 from router.config.tree import MappingNode, Node, child, key_node, shown, text
+from router.config.urls import RepositoryTransport, transport
 
 if TYPE_CHECKING:
     from router.config.report import Report

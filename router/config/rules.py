@@ -10,9 +10,9 @@ from router.config.form import SecretRef, TokenRef
 from router.config.git_rules import check_git
 from router.config.outline import keys_of, walk
 from router.config.tree import MappingNode, Node, ScalarNode, items, key_node, shown, text
+from router.core.naming import normalize_url
 from router.core.patterns import pattern_problems
 from router.core.providers.table import SERVED
-from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable

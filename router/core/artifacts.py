@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core.model import Intent, Match, Plan, TrackedRef, UpdateRecord
+from router.core.naming import ARTIFACT_SCHEME
 from router.core.plan import plan_wants
 from router.core.push import NOT_TOLD
-from router.core.routing import ARTIFACT_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,9 @@ from router.core.artifacts import plan_artifacts
 from router.core.changes import listed_changes
 from router.core.errors import Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
-from router.core.plan import plan_any_ref, plan_update, remember_update
+from router.core.plan import plan_update, remember_update
 from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
+from router.core.requested import plan_any_ref
 from router.flow.matching import match_in_slices
 from router.flow.reading import DeliveryReader
 

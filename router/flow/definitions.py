@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core.model import Activation, Delivery
-from router.core.plan import ADOPTED, plan_adoption
+from router.core.plan import ADOPTED
+from router.core.requested import plan_adoption
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

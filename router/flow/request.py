@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.core.errors import NotFound, StaleGeneration, StoreUnavailable
 from router.core.model import Delivery
-from router.core.plan import intend, plan_notify, plan_replay
+from router.core.requested import intend, plan_notify, plan_replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from router.config import fields
-from router.config.fields import DURATION_PATTERN, LABEL_PATTERN, duration_seconds, full_ref
+from router.config import fields, urls
+from router.config.fields import (
+    DURATION_PATTERN,
+    LABEL_PATTERN,
+    duration_seconds,
+    full_ref,
+)
 
 
 def is_valid(kind: Any, text: str) -> bool:
@@ -140,7 +145,7 @@ def test_no_ref(text: str) -> None:
     ],
 )
 def test_a_repository_url(text: str) -> None:
-    assert is_valid(fields.RepositoryUrl, text)
+    assert is_valid(urls.RepositoryUrl, text)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ def test_a_repository_url(text: str) -> None:
     ],
 )
 def test_no_repository_url(text: str) -> None:
-    assert not is_valid(fields.RepositoryUrl, text)
+    assert not is_valid(urls.RepositoryUrl, text)
 
 
 @pytest.mark.parametrize(
@@ -195,14 +200,14 @@ def test_no_repository_url(text: str) -> None:
     ],
 )
 def test_how_a_repository_is_reached(url: str, kind: str | None) -> None:
-    assert fields.transport(url) == kind
+    assert urls.transport(url) == kind
 
 
 @pytest.mark.parametrize(
     "text", ["http://x", "https://x/", "http://[::1]:80/base", "http://10.0.0.1"]
 )
 def test_a_cluster_url(text: str) -> None:
-    assert is_valid(fields.HttpUrl, text)
+    assert is_valid(urls.HttpUrl, text)
 
 
 @pytest.mark.parametrize(
@@ -225,16 +230,16 @@ def test_a_cluster_url(text: str) -> None:
     ],
 )
 def test_no_cluster_url(text: str) -> None:
-    assert not is_valid(fields.HttpUrl, text)
+    assert not is_valid(urls.HttpUrl, text)
 
 
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        (fields.ArtifactUrl, "oci://ghcr.io/a/b", "oci://ghcr.io/a/b:tag"),
-        (fields.ArtifactUrl, "oci://localhost:5000/a", "oci://ghcr.io/a@sha256:0"),
-        (fields.ArtifactUrl, "oci://a/b", "https://ghcr.io/a"),
-        (fields.ArtifactUrl, "oci://a/b", "oci://a"),
+        (urls.ArtifactUrl, "oci://ghcr.io/a/b", "oci://ghcr.io/a/b:tag"),
+        (urls.ArtifactUrl, "oci://localhost:5000/a", "oci://ghcr.io/a@sha256:0"),
+        (urls.ArtifactUrl, "oci://a/b", "https://ghcr.io/a"),
+        (urls.ArtifactUrl, "oci://a/b", "oci://a"),
         (fields.FilePath, "secrets/x y", "secrets/{layer}"),
         (fields.FilePath, "/abs", "a\0b"),
         (fields.LayerFilePath, "s/{layer}/t", "s/{Layer}"),

@@ -12,14 +12,12 @@ from router.core.model import Intent, Plan, RefState, SavedPlan, Waiting
 from router.core.plan import (
     Known,
     affected_layers,
-    plan_adoption,
-    plan_notify,
-    plan_replay,
     plan_tip,
     plan_update,
     plan_wants,
     plan_without_host,
 )
+from router.core.requested import plan_adoption, plan_notify, plan_replay
 from router.core.routing import GitAccess
 from router.core.tips import Move
 from tests.builders import MAIN, URL, commit, make_layer, make_repository, make_routing, make_update

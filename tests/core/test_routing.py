@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.routing import normalize_url
+from router.core.naming import normalize_url
 from tests.builders import make_repository, make_routing
 
 SAME = [

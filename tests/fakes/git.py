@@ -8,7 +8,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from router.core.errors import GitUnavailable
-from router.core.routing import compile_ref
+from router.core.naming import compile_ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

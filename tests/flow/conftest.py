@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from router.core.model import Delivery, Intent, ReceiverStatus
-from router.core.plan import plan_notify
+from router.core.requested import plan_notify
 from router.core.routing import Routing
 from router.flow.definitions import describe_activation
 from router.flow.dispatch import Dispatcher, DispatchLimits

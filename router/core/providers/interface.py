@@ -17,8 +17,8 @@ from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import InvalidSignature, MalformedPayload, UnsupportedMedia
 from router.core.forms import form_payload
 from router.core.lists import FileLists
+from router.core.naming import normalize_url
 from router.core.push import Commit, Ignored, Push, RefUpdate
-from router.core.routing import normalize_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.errors import MalformedPayload
+from router.core.naming import normalize_artifact
 from router.core.providers.interface import cannot_sign
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
-from router.core.routing import normalize_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

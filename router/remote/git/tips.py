@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from router.core.routing import compile_ref
+from router.core.naming import compile_ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,65 @@
+"""How repositories, artifacts and refs are named: two spellings of one name compare equal."""
+
+from __future__ import annotations
+
+from fnmatch import translate
+from functools import lru_cache
+from re import compile as compile_regex
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from re import Pattern as Regex
+
+ARTIFACT_SCHEME = "oci://"
+"""What the name of an OCI artifact starts with, where Flux and the routing file write it."""
+
+DOCKER_HUB = "docker.io"
+"""The host by which Docker Hub's artifacts are named."""
+
+_DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+def compile_ref(ref: str) -> Regex[str]:
+    """What matches the full names that *ref*, a full name or a wildcard, stands for.
+
+    `*` and `?` also stand for slashes.
+    """
+    return compile_regex(translate(ref))
+
+
+def normalize_artifact(url: str) -> str:
+    """Reduce the name of an OCI artifact to `host/path`, as registries and Flux may write it.
+
+    Scheme, case, the port 443 and a trailing slash do not count. Docker Hub has several names, and
+    a path without a slash is one of its official images there.
+    https://github.com/distribution/reference/blob/main/normalize.go
+    """
+    host, _, path = url.strip().removeprefix(ARTIFACT_SCHEME).lower().partition("/")
+    host, path = host.removesuffix(":443"), path.strip("/")
+    if host in _DOCKER_HUB_NAMES:
+        host = DOCKER_HUB
+        path = path if "/" in path else f"library/{path}"
+    return f"{host}/{path}"
+
+
+@lru_cache(maxsize=1024)
+def normalize_url(url: str) -> str:
+    """Reduce a repository's URL to `host/path`, the same for https, ssh and scp-like forms.
+
+    Scheme, userinfo, port, percent-encoding, a trailing slash or `.git`, and the case of the host
+    do not count. The case of the path does: hosts that ignore it are few, and a wrong match of two
+    repositories would be worse than a missing one.
+    """
+    text = url.strip()
+    if "://" not in text:
+        host, colon, path = text.partition(":")
+        is_scp_like = colon and "/" not in host  # user@host:path
+        text = f"ssh://{host}/{path.lstrip('/')}" if is_scp_like else f"file://{text}"
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:
+        return text
+    path = unquote(parts.path).strip("/").removesuffix(".git").rstrip("/")
+    return f"{host}/{path}"
