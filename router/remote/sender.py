@@ -1,10 +1,11 @@
-"""Sends a delivery to a hook, as a Git provider does."""
+"""Sends a delivery to a hook, as a Git provider or a registry does."""
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
@@ -28,6 +29,31 @@ class HookAnswer:
 
     def __str__(self) -> str:
         return f"{self.status or 'no answer'}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How a secret proves its sender where the provider cannot sign: a hook's `auth`."""
+
+    kind: Literal["basic", "header", "path", "bearer"]
+    name: str = ""
+    """The user name for basic, the header's name for header."""
+
+    def add(
+        self, url: str, headers: Mapping[str, str], secret: bytes
+    ) -> tuple[str, dict[str, str]]:
+        """The URL and the headers to send, with *secret* where the hook looks for it."""
+        value = secret.decode("latin-1")
+        match self.kind:
+            case "path":
+                return f"{url.rstrip('/')}/{value}", dict(headers)
+            case "header":
+                return url, {**headers, self.name: value}
+            case "basic":
+                pair = b64encode(self.name.encode() + b":" + secret).decode()
+                return url, {**headers, "Authorization": f"Basic {pair}"}
+            case "bearer":
+                return url, {**headers, "Authorization": f"Bearer {value}"}
 
 
 def send_delivery(url: str, headers: Mapping[str, str], body: bytes) -> HookAnswer:

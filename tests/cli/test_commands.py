@@ -163,3 +163,24 @@ def test_send_tells_what_it_cannot_read(
     assert done.returncode == code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--auth", "basic"], "basic:USER"),
+        (["--auth", "path:x"], "basic:USER"),
+        (["--auth", "digest:me"], "basic:USER"),
+        (["--artifact", "oci://a/b"], "is no registry"),
+        (["--tag", "main"], "is no registry"),
+    ],
+)
+def test_send_refuses_options_that_do_not_go_together(
+    tmp_path: Path, words: list[str], told: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    given = ["--hook-url", "http://h/", "--secret-file", str(secret), "--provider", "github"]
+    result = CliRunner().invoke(cli, ["send", *given, *words])
+    assert result.exit_code == 2
+    assert told in result.output

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.naming import normalize_url
+from router.core.naming import normalize_artifact, normalize_url
 from tests.builders import make_repository, make_routing
 
 SAME = [
@@ -54,6 +54,48 @@ def test_entries_of_one_url_are_found_in_file_order_once_each() -> None:
     tags = make_repository({"b": ["b"]}, name="tags", ref="refs/tags/v*")
     found = make_routing(main, tags).entries("github", SAME)
     assert [entry.name for entry in found] == ["main", "tags"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("fleet", ["plain"]),  # the very name wins over a longer one that ends with it
+        ("acme/fleet", ["nested"]),
+        ("fleet.git", ["plain"]),
+        ("PRJ/apps", ["server"]),  # Bitbucket Server has the project's key in both cases
+        ("apps", ["server"]),
+        ("leet", []),
+        ("other", []),
+        (None, ["plain", "nested", "server"]),
+    ],
+)
+def test_a_repository_is_found_by_its_name_on_the_host(
+    path: str | None, expected: list[str]
+) -> None:
+    urls = {
+        "plain": "https://gerrit.acme.example/fleet",
+        "nested": "https://gerrit.acme.example/a/acme/fleet",
+        "server": "https://git.acme.example/scm/prj/apps.git",
+    }
+    entries = [make_repository({name: ["a"]}, name=name, url=url) for name, url in urls.items()]
+    elsewhere = make_repository({"else": ["a"]}, name="else", hook="other", url=urls["plain"])
+    found = make_routing(*entries, elsewhere).entries_on_host("github", path)
+    assert [entry.name for entry in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("oci://ghcr.io/acme/layers/app1", "ghcr.io/acme/layers/app1"),
+        ("oci://GHCR.io:443/Acme/app1/", "ghcr.io/acme/app1"),
+        ("oci://registry.acme.example:5000/app1", "registry.acme.example:5000/app1"),
+        ("oci://docker.io/acme/app1", "docker.io/acme/app1"),
+        ("index.docker.io/acme/app1", "docker.io/acme/app1"),
+        ("registry-1.docker.io/nginx", "docker.io/library/nginx"),
+    ],
+)
+def test_an_artifact_is_known_by_all_its_names(url: str, name: str) -> None:
+    assert normalize_artifact(url) == name
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,11 @@ def planned(at: str, **fields: object) -> RefState:
     return RefState(cursor=at, told=at, was_planned=True, **fields)  # type: ignore[arg-type]
 
 
+def test_a_push_that_tells_no_commit_has_what_it_asked_for_after_one_look() -> None:
+    covered, pending, late = judge([waits("", "")], A)
+    assert (covered, pending, late) == ([""], [], [])
+
+
 def moves(entry: object, state: RefState, tips: dict[str, str]) -> list[tuple[str, object, str]]:
     found = moved_tips(entry, state, tips)  # type: ignore[arg-type]
     assert all(move.told == move.base for move in found)
@@ -40,7 +45,7 @@ def moves(entry: object, state: RefState, tips: dict[str, str]) -> list[tuple[st
 
 
 def waits(before: str, after: str, **fields: object) -> Waiting:
-    given = {"delivery": f"to-{after[-1]}", "received_at": NOW, "is_followed": False, **fields}
+    given = {"delivery": f"to-{after[-1:]}", "received_at": NOW, "is_followed": False, **fields}
     ref = str(given.pop("ref", MAIN))
     update = RefUpdate(ref=ref, before=before, after=after, forced=None)
     return Waiting(update=update, **given)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from router.remote.sender import send_delivery
+from router.remote.sender import Credentials, send_delivery
 from tests.cli.live import serve_answer
 
 
@@ -26,3 +26,23 @@ def test_an_update_is_told_with_what_became_of_it(update: dict[str, object], tol
         answer = send_delivery(f"{url}/hooks/github", {}, b"{}")
     assert str(answer) == f"202: delivery 1: {told}"
     assert answer.is_accepted
+
+
+@pytest.mark.parametrize(
+    ("credentials", "url", "headers"),
+    [
+        (Credentials(kind="path"), "http://h/hooks/x/s3cret", {}),
+        (Credentials(kind="header", name="X-Key"), "http://h/hooks/x", {"X-Key": "s3cret"}),
+        (Credentials(kind="bearer"), "http://h/hooks/x", {"Authorization": "Bearer s3cret"}),
+        (
+            Credentials(kind="basic", name="me"),
+            "http://h/hooks/x",
+            {"Authorization": "Basic bWU6czNjcmV0"},
+        ),
+    ],
+)
+def test_a_secret_goes_where_the_hook_looks_for_it(
+    credentials: Credentials, url: str, headers: dict[str, str]
+) -> None:
+    sent = credentials.add("http://h/hooks/x", {"Content-Type": "x"}, b"s3cret")
+    assert sent == (url, {"Content-Type": "x", **headers})

@@ -1,4 +1,4 @@
-"""Reading from a local repository what a push of one ref would tell its provider.
+"""Reading from a local repository what a push would tell its provider: of a ref, or an artifact.
 
 For the command line, and so blocking.
 """
@@ -6,12 +6,14 @@ For the command line, and so blocking.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from router.core.errors import SettingsInvalid
 from router.core.providers.interface import OutgoingCommit, OutgoingPush
+from router.core.providers.registry import OutgoingArtifact
 from router.core.push import is_zero
-from router.remote.git.checkout import DEADLINE_SECONDS, FULL_COMMIT, open_checkout
+from router.remote.git.checkout import DEADLINE_SECONDS, FULL_COMMIT, open_checkout, resolve_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +64,26 @@ def read_push(
         forced=is_moved and not _is_ancestor(git, before, after),
         commits=() if is_zero(after) else _read_commits(git, _range(before, after, ref)),
     )
+
+
+def read_artifact(
+    repo: Path,
+    *,
+    revision: str,
+    artifact: str,
+    tag: str,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> OutgoingArtifact:
+    """A push of *artifact* as if it were made of the tree that *revision* stands for.
+
+    Its digest stands for that tree: equal files have equal digests. Raises SettingsInvalid.
+    """
+    commit = resolve_commit(repo, revision, deadline_seconds=deadline_seconds)
+    if is_zero(commit):
+        raise SettingsInvalid("no artifact can be made of a ref that was deleted")
+    git = open_checkout(repo, deadline_seconds)
+    tree = git.run("rev-parse", "--verify", f"{commit}^{{tree}}").strip()
+    return OutgoingArtifact(artifact=artifact, tag=tag, digest="sha256:" + sha256(tree).hexdigest())
 
 
 def _check_update(before: Commit, after: Commit, ref: str) -> None:
