@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from router.core.match import LayerIndex
 from router.core.model import Secret
+from router.core.naming import ARTIFACT_SCHEME, normalize_artifact
 from router.core.push import RefUpdate
-from router.core.routing import Cluster, Hook, Layer, Receiver, Repository, Routing
+from router.core.routing import (
+    Artifact,
+    Cluster,
+    Hook,
+    Layer,
+    PathAuth,
+    Receiver,
+    Repository,
+    Routing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,6 +118,31 @@ def make_routing(
         },
         generation=generation,
     )
+
+
+def make_artifact(
+    name: str, artifact: str = "ghcr.io/acme/app", *, tag: str = "main", hook: str = "ghcr"
+) -> Artifact:
+    """A layer of that name that follows a tag of an artifact."""
+    path = normalize_artifact(artifact)
+    layer = make_layer(name, [], repository=ARTIFACT_SCHEME + path, definition=f"{path}:{tag}")
+    return Artifact(hook=hook, artifact=path, tag=tag, layer=layer)
+
+
+def make_artifact_routing(*artifacts: Artifact, generation: int = 1) -> Routing:
+    """A file of artifacts only; each of their hooks is of the registry of that name.
+
+    What goes before a dash is the registry's name. ghcr signs, the others have a token in the URL.
+    """
+    layers = [artifact.layer for artifact in artifacts]
+    base = make_routing(make_repository(layers), generation=generation)
+    hooks = {
+        name: Hook(name=name, provider=name.partition("-")[0], secrets=(Secret(SECRET),))
+        if name.startswith("ghcr")
+        else Hook(name=name, provider=name.partition("-")[0], auth=PathAuth(token=Secret(SECRET)))
+        for name in {artifact.hook for artifact in artifacts}
+    }
+    return replace(base, hooks=hooks, repositories=(), artifacts=tuple(artifacts))
 
 
 def make_update(**fields: Any) -> RefUpdate:

@@ -41,7 +41,7 @@ def plan_artifacts(
             why = "no layer follows this tag of the artifact"
         records.append(_record(update, why))
         if followers:
-            intents.append(_plan(routing, update, followers))
+            intents.append(_plan(routing, hook, update, followers))
     return tuple(records), tuple(intents)
 
 
@@ -85,8 +85,14 @@ def _record(update: ArtifactUpdate, why_ignored: str) -> UpdateRecord:
     )
 
 
-def _plan(routing: Routing, update: ArtifactUpdate, followers: Sequence[Artifact]) -> Intent:
-    """The plan of one tag, to be decided when it is certain which digest was planned last."""
+def _plan(
+    routing: Routing, hook: str, update: ArtifactUpdate, followers: Sequence[Artifact]
+) -> Intent:
+    """The plan of one tag, to be decided when it is certain which digest was planned last.
+
+    Each hook has its own cursor: what was planned through one says nothing to the layers of another
+    that follows the same artifact.
+    """
     names = tuple(artifact.layer.name for artifact in followers)
     wants = plan_wants(routing, names)
 
@@ -107,7 +113,9 @@ def _plan(routing: Routing, update: ArtifactUpdate, followers: Sequence[Artifact
         )
 
     tracked = TrackedRef(
-        repository=ARTIFACT_SCHEME + update.artifact, url=update.artifact, ref=update.tag
+        repository=ARTIFACT_SCHEME + update.artifact,
+        url=f"{hook}:{update.artifact}",
+        ref=update.tag,
     )
     return Intent(decide=decide, tracked=tracked, after=update.digest)
 

@@ -131,7 +131,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRef:
-    """What one cursor belongs to: an entry of the routing file, its URL and its ref or wildcard."""
+    """What one cursor belongs to: an entry of the routing file, its URL and its ref or wildcard.
+
+    For an artifact, instead of the URL: the hook that tells of it, and its name.
+    """
 
     repository: str
     url: str

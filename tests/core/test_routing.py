@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from router.core.naming import normalize_artifact, normalize_url
-from tests.builders import make_repository, make_routing
+from tests.builders import make_artifact, make_artifact_routing, make_repository, make_routing
 
 SAME = [
     "https://github.com/acme/fleet",
@@ -84,21 +84,6 @@ def test_a_repository_is_found_by_its_name_on_the_host(
 
 
 @pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("oci://ghcr.io/acme/layers/app1", "ghcr.io/acme/layers/app1"),
-        ("oci://GHCR.io:443/Acme/app1/", "ghcr.io/acme/app1"),
-        ("oci://registry.acme.example:5000/app1", "registry.acme.example:5000/app1"),
-        ("oci://docker.io/acme/app1", "docker.io/acme/app1"),
-        ("index.docker.io/acme/app1", "docker.io/acme/app1"),
-        ("registry-1.docker.io/nginx", "docker.io/library/nginx"),
-    ],
-)
-def test_an_artifact_is_known_by_all_its_names(url: str, name: str) -> None:
-    assert normalize_artifact(url) == name
-
-
-@pytest.mark.parametrize(
     ("tracked", "ref", "expected"),
     [
         ("refs/heads/main", "refs/heads/main", True),
@@ -114,3 +99,43 @@ def test_an_artifact_is_known_by_all_its_names(url: str, name: str) -> None:
 )
 def test_a_ref_is_tracked_by_its_whole_name(tracked: str, ref: str, expected: bool) -> None:
     assert make_repository(ref=tracked).tracks(ref) is expected
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("oci://ghcr.io/acme/app", "ghcr.io/acme/app"),
+        ("ghcr.io/Acme/App/", "ghcr.io/acme/app"),
+        ("GHCR.io:443/acme/app", "ghcr.io/acme/app"),
+        ("harbor.acme.example:8443/acme/app", "harbor.acme.example:8443/acme/app"),
+        ("localhost:5000/app", "localhost:5000/app"),
+        ("docker.io/acme/app", "docker.io/acme/app"),
+        ("oci://index.docker.io/acme/app", "docker.io/acme/app"),
+        ("registry-1.docker.io/acme/app", "docker.io/acme/app"),
+        ("docker.io/app", "docker.io/library/app"),
+        ("oci://registry-1.docker.io:443/library/app", "docker.io/library/app"),
+        ("ghcr.io/app", "ghcr.io/app"),  # only Docker Hub has a library
+    ],
+)
+def test_an_artifact_is_known_by_all_its_names(written: str, name: str) -> None:
+    assert normalize_artifact(written) == name
+    routing = make_artifact_routing(make_artifact("app", written))
+    assert [each.layer.name for each in routing.followers("ghcr", name)] == ["app"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "ghcr.io/acme/app2",
+        "ghcr.io/acme/app/x",
+        "ghcr.io:5000/acme/app",
+        "evil.example/ghcr.io/acme/app",
+        "ghcr.io.evil.example/acme/app",
+        "acme/app",
+        "",
+    ],
+)
+def test_other_artifacts_are_not_taken_for_it(other: str) -> None:
+    routing = make_artifact_routing(make_artifact("app", "ghcr.io/acme/app"))
+    assert not routing.followers("ghcr", normalize_artifact(other))
+    assert not routing.followers("quay", "ghcr.io/acme/app")

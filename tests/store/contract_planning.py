@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from router.core.model import Intent, Match, RefState
+from router.core.model import Intent, Match, RefState, TrackedRef
 from tests.store.builders import (
     APP1,
     MAIN,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.fakes.clock import FakeClock
 
 ZERO = "0" * 40
+OCI = "oci://ghcr.io/acme/app"
 SAME1 = Match(layer="app1", is_affected=True, reason="not known: forced")
 SAME2 = replace(SAME1, layer="app2")
 STRANGER = replace(SAME1, layer="wanted by nobody")
@@ -165,6 +166,32 @@ class PlanningContract:
         asking = Asking(make_plan())
         await self._ask(store, clock, asking, after="c9")
         assert asking.states == [RefState(cursor="c1", was_planned=True)]
+
+    async def test_a_digest_is_the_cursor_of_an_artifact_s_tag(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        digests = ("sha256:" + "1" * 64, "sha512:" + "2" * 128)
+        for tag in ("main", "v1_0.x-Y"):
+            here = TrackedRef(repository=OCI, url="ghcr:ghcr.io/acme/app", ref=tag)
+            asking = []
+            for digest in digests:
+                plan = replace(
+                    make_plan(make_want(), commit=digest, cursor=digest, told=digest),
+                    repository=OCI,
+                    ref=tag,
+                    knowledge="exact",
+                )
+                asking.append(Asking(plan))
+                intent = Intent(decide=asking[-1], tracked=here, after=digest)
+                delivery = make_delivery(clock)
+                await store.save_delivery(delivery, [intent], generation=1)
+                story = await store.delivery(delivery.id)
+                assert story is not None
+                assert [saved.plan for saved in story.plans] == [plan]
+            assert [each.states for each in asking] == [
+                [RefState()],
+                [RefState(cursor=digests[0], told=digests[0], was_planned=True)],
+            ]
 
     async def test_the_zero_commit_is_never_known(self, store: Store, clock: FakeClock) -> None:
         asking = Asking(make_plan())

@@ -1,0 +1,145 @@
+"""What a push of artifacts plans: the digest planned last is the cursor of its tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from router.core.artifacts import (
+    FIRST_PUSH,
+    NO_DIGEST,
+    OTHER_DIGEST,
+    SAME_DIGEST,
+    plan_artifacts,
+)
+from router.core.model import Plan, RefState
+from router.core.push import ArtifactPush, ArtifactUpdate
+from router.core.requested import plan_adoption
+from tests.builders import make_artifact, make_artifact_routing
+
+if TYPE_CHECKING:
+    from router.core.model import Intent, TrackedRef, UpdateRecord
+    from router.core.routing import Routing
+
+ONE = "sha256:" + "1" * 64
+TWO = "sha256:" + "2" * 64
+APP = "ghcr.io/acme/app"
+ROUTING = make_artifact_routing(
+    make_artifact("app"),
+    make_artifact("release", tag="v*"),
+    make_artifact("minor", tag="v1.*"),
+    make_artifact("elsewhere", hook="ghcr-other"),
+)
+
+
+def pushed(
+    *tags: str, artifact: str = APP, digest: str | None = ONE, routing: Routing = ROUTING
+) -> tuple[list[str], list[TrackedRef | None], list[Plan | None]]:
+    """Why each tag was ignored, and the refs and the plans of the others when never planned."""
+    records, intents = plan_push(*tags, artifact=artifact, digest=digest, routing=routing)
+    plans = [intent.decide(RefState()) for intent in intents]
+    return [record.reason for record in records], [each.tracked for each in intents], plans
+
+
+def plan_push(
+    *tags: str, artifact: str, digest: str | None, routing: Routing
+) -> tuple[tuple[UpdateRecord, ...], tuple[Intent, ...]]:
+    updates = [ArtifactUpdate(artifact=artifact, tag=tag, digest=digest) for tag in tags]
+    push = ArtifactPush(updates=tuple(updates), delivery_id=None)
+    return plan_artifacts(routing, "ghcr", push)
+
+
+def plan_of(cursor: str | None, digest: str | None) -> Plan:
+    """The plan of a push of *digest* where *cursor* was planned last."""
+    _, (intent,) = plan_push("main", artifact=APP, digest=digest, routing=ROUTING)
+    state = RefState(cursor=cursor, told=cursor, was_planned=cursor is not None)
+    plan = intent.decide(state)
+    assert isinstance(plan, Plan)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("cursor", "digest", "reason", "knowledge", "is_wanted"),
+    [
+        (None, ONE, FIRST_PUSH, "unknown", True),
+        (ONE, ONE, SAME_DIGEST, "exact", False),
+        (ONE, TWO, OTHER_DIGEST, "exact", True),
+        (ONE, None, NO_DIGEST, "unknown", True),
+        (None, None, NO_DIGEST, "unknown", True),
+    ],
+)
+def test_a_tag_is_wanted_unless_its_digest_was_planned_last(
+    cursor: str | None, digest: str | None, reason: str, knowledge: str, is_wanted: bool
+) -> None:
+    plan = plan_of(cursor, digest)
+    assert (plan.reason, plan.knowledge) == (reason, knowledge)
+    assert (plan.repository, plan.ref, plan.before) == (f"oci://{APP}", "main", cursor)
+    assert [want.receiver for want in plan.wants] == ["prod/flux-system/app"] * is_wanted
+    assert [match.layer for match in plan.matches] == ["app"] * is_wanted
+
+
+@pytest.mark.parametrize("digest", [ONE, None])
+def test_the_digest_becomes_the_cursor_and_none_unsets_it(digest: str | None) -> None:
+    plan = plan_of(TWO, digest)
+    assert (plan.commit, plan.cursor, plan.told) == (digest, digest, digest)
+
+
+def test_each_tag_of_a_wildcard_has_a_cursor_of_its_own() -> None:
+    _, tracked, plans = pushed("v1.0", "v2.0")
+    assert len(set(tracked)) == 2
+    assert [plan.ref for plan in plans if plan] == ["v1.0", "v2.0"]
+
+
+def test_a_tag_wants_every_layer_that_follows_it_and_tells_by_which_pattern() -> None:
+    _, _, (plan,) = pushed("v1.0")
+    assert plan is not None
+    assert [(each.layer, each.pattern) for each in plan.matches] == [
+        ("release", "v*"),
+        ("minor", "v1.*"),
+    ]
+    assert [want.layers for want in plan.wants] == [("release",), ("minor",)]
+
+
+@pytest.mark.parametrize(
+    ("artifact", "tag", "reason"),
+    [
+        ("ghcr.io/acme/other", "main", "no layer of this hook follows this artifact"),
+        ("quay.io/acme/app", "main", "no layer of this hook follows this artifact"),
+        (APP, "dev", "no layer follows this tag of the artifact"),
+        (APP, "main2", "no layer follows this tag of the artifact"),
+    ],
+)
+def test_what_no_layer_follows_is_ignored_and_says_why(
+    artifact: str, tag: str, reason: str
+) -> None:
+    assert pushed(tag, artifact=artifact) == ([f"oci://{artifact}: {reason}"], [], [])
+
+
+def test_one_delivery_may_hold_a_tag_that_counts_and_one_that_does_not() -> None:
+    records, intents = plan_push("dev", "main", artifact=APP, digest=ONE, routing=ROUTING)
+    assert [(each.ref, each.status, each.repository) for each in records] == [
+        ("dev", "ignored", None),
+        ("main", "routed", f"oci://{APP}"),
+    ]
+    assert len(intents) == 1
+
+
+def test_two_layers_of_one_tag_share_its_cursor_and_two_hooks_do_not() -> None:
+    both = make_artifact_routing(make_artifact("a"), make_artifact("b"))
+    _, _, (plan,) = pushed("main", routing=both)
+    assert plan is not None
+    assert [want.layers for want in plan.wants] == [("a",), ("b",)]
+    push = ArtifactPush(
+        updates=(ArtifactUpdate(artifact=APP, tag="main", digest=ONE),), delivery_id=None
+    )
+    (here,), (there,) = (plan_artifacts(ROUTING, hook, push)[1] for hook in ("ghcr", "ghcr-other"))
+    assert here.tracked != there.tracked
+
+
+def test_a_new_layer_of_an_artifact_is_adopted() -> None:
+    intents = plan_adoption(ROUTING, {"release"})
+    (plan,) = (intent.decide(RefState()) for intent in intents)
+    assert plan is not None
+    assert plan.repository == f"oci://{APP}"
+    assert [want.receiver for want in plan.wants] == ["prod/flux-system/release"]
