@@ -48,7 +48,7 @@ def signed(
     """Headers in lower case, with the proof that the provider adds."""
     result = lower_names(headers)
     match provider:
-        case "github":
+        case "github" | "ghcr":
             result["x-hub-signature-256"] = "sha256=" + hex_signature(body, secret=secret)
         case "gitlab":
             result["x-gitlab-token"] = secret.decode()

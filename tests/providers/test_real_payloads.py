@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from router.core.errors import MalformedPayload
-from router.core.providers.table import PROVIDERS
-from router.core.push import Ignored, Push
+from router.core.providers.table import PROVIDERS, REGISTRIES
+from router.core.push import ArtifactPush, ArtifactUpdate, Ignored, Push
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT.parent / "shared" / "payloads"
@@ -111,3 +111,43 @@ def is_complete(row: dict[str, str], payload: dict[str, Any]) -> bool:
             has_all = payload["total_commits_count"] == len(commits)
             return bool(commits) and has_all and not any(commit["added"] for commit in commits)
     return bool(commits) and payload.get("total_commits") == len(commits)
+
+
+OF_REGISTRIES: list[tuple[str, str, dict[str, str], ArtifactUpdate | str]] = [
+    (
+        "registry/argo-cd__util__ghcr-package-event.json",
+        "ghcr",
+        {"x-github-event": "package"},
+        "the payload names no package_url",  # it was shortened by hand
+    ),
+    (
+        "github/octokit__api.github.com__registry_package__published.docker.payload.json",
+        "ghcr",
+        {"x-github-event": "registry_package"},
+        "no tag was pushed",
+    ),
+]
+"""Bodies of registries: what each is read as, or why it is ignored or refused."""
+
+
+@needs_payloads
+@pytest.mark.parametrize(
+    ("file", "registry", "headers", "expected"),
+    OF_REGISTRIES,
+    ids=[row[0] for row in OF_REGISTRIES],
+)
+def test_a_real_body_of_a_registry_is_read_or_answered_with_the_reason(
+    file: str, registry: str, headers: dict[str, str], expected: ArtifactUpdate | str
+) -> None:
+    body = (PAYLOADS / file).read_bytes()
+    headers = {"content-type": "application/json", **headers}
+    try:
+        result = REGISTRIES[registry].parse_artifact(headers, body)
+    except MalformedPayload as error:
+        assert str(error) == expected
+        return
+    if isinstance(result, ArtifactPush):
+        assert result.updates == (expected,)
+    else:
+        assert isinstance(expected, str)
+        assert result.reason.startswith(expected)

@@ -42,6 +42,14 @@ LACKS = {
         (set(CASES) - {"push", "truncated"}), "the module and its samples are gitea's"
     ),
     "generic": {"truncated": "it has no lists of commits that could be cut"},
+    "ghcr": {"push_many_tags": "a delivery tells of one version and one tag"},
+    "dockerhub": {
+        "push_many_tags": "a delivery tells of one tag",
+        "deleted": "it tells of pushes only",
+        "ping": "there is no test delivery",
+    },
+    "harbor": {"ping": "there is no test delivery"},
+    "quay": {"deleted": "no event tells of a deleted tag"},
 }
 """Why a provider has no sample of a case."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from router.core.errors import InvalidSignature
 from router.core.providers.interface import OutgoingCommit, OutgoingPush
-from router.core.providers.table import PROVIDERS
+from router.core.providers.table import PROVIDERS, SERVED
 from tests.providers.signing import (
     NOW_SECONDS,
     OTHER_SIGNING_TOKEN,
@@ -22,7 +22,7 @@ JSON = {"content-type": "application/json"}
 
 
 def verify(provider: str, headers: dict[str, str], *secrets: bytes, body: bytes = BODY) -> None:
-    PROVIDERS[provider].verify(headers, body, secrets=secrets or [SECRET], now_seconds=NOW_SECONDS)
+    SERVED[provider].verify(headers, body, secrets=secrets or [SECRET], now_seconds=NOW_SECONDS)
 
 
 def test_github_verifies_the_vector_that_github_publishes() -> None:
@@ -43,12 +43,13 @@ def test_github_verifies_the_vector_that_github_publishes() -> None:
         ("forgejo", {"x-forgejo-signature": HEX, "x-gitea-signature": HEX}),
         ("forgejo", {"x-gitea-signature": HEX}),
         ("generic", {"x-signature": f"sha256={HEX}"}),
+        ("ghcr", {"x-hub-signature-256": f"sha256={HEX}"}),
     ],
 )
 def test_a_signature_in_the_providers_header_verifies(
     provider: str, headers: dict[str, str]
 ) -> None:
-    assert PROVIDERS[provider].is_signed(headers)
+    assert SERVED[provider].is_signed(headers)
     verify(provider, headers)
 
 
@@ -69,12 +70,14 @@ def test_a_signature_in_the_providers_header_verifies(
         ("gitea", {"x-hub-signature": "sha1=5b9b0aa4c1a5a1fd1b5f9dcd9a3a4b4f4b2bb8a1"}),
         ("generic", {}),
         ("generic", {"x-signature": ""}),
+        ("ghcr", {}),
+        ("ghcr", {"x-hub-signature": "sha1=5b9b0aa4c1a5a1fd1b5f9dcd9a3a4b4f4b2bb8a1"}),
     ],
 )
 def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
     provider: str, headers: dict[str, str]
 ) -> None:
-    assert not PROVIDERS[provider].is_signed(headers)
+    assert not SERVED[provider].is_signed(headers)
     with pytest.raises(InvalidSignature, match=r"^no .+ header$"):
         verify(provider, headers)
 
@@ -95,12 +98,14 @@ def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
         ("forgejo", {"x-forgejo-signature": "0" * 64, "x-gitea-signature": HEX}, True),
         ("generic", {"x-signature": HEX}, False),
         ("generic", {"x-signature": f"sha512={HEX}"}, False),
+        ("ghcr", {"x-hub-signature-256": f"sha1={HEX}"}, False),
+        ("ghcr", {"x-hub-signature-256": "sha256=" + "0" * 64}, True),
     ],
 )
 def test_a_wrong_signature_is_refused_before_the_body_is_read_if_its_form_is_wrong(
     provider: str, headers: dict[str, str], has_the_form: bool
 ) -> None:
-    assert PROVIDERS[provider].is_signed(headers) is has_the_form
+    assert SERVED[provider].is_signed(headers) is has_the_form
     with pytest.raises(InvalidSignature, match="does not match any secret"):
         verify(provider, headers)
 
@@ -134,6 +139,12 @@ def test_gitlab_refuses_a_signature_that_is_too_old() -> None:
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_github_s_registry_signs_the_form_too() -> None:
+    form = b"payload=%7B%22a%22%3A+1%7D"
+    over_form = hex_signature(form, secret=SECRET)
+    verify("ghcr", FORM | {"x-hub-signature-256": f"sha256={over_form}"}, body=form)
 
 
 def test_github_signs_the_form_and_gitea_the_json_inside() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.errors import MalformedPayload
@@ -16,13 +17,16 @@ from router.core.providers.interface import cannot_sign
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from router.core.forms import Body
     from router.core.providers.interface import IsSigned, Verify
 
 MAX_TAGS = 1000
 """Tags that one delivery may tell of; registries send one each, or a handful."""
+
+MAX_TAGS_BYTES = 256 * 1024
+"""The text of a list of tags that is still decoded: a thousand of the longest are half of it."""
 
 MAX_ARTIFACT_CHARACTERS = 512
 """More than any registry allows for host and path: 255 for all but the host."""
@@ -76,6 +80,21 @@ class Registry:
         return self.verify is not cannot_sign
 
 
+def artifact_name(reference: str) -> str:
+    """Host and path of a reference to an image, which may also hold a scheme, a tag, a digest.
+
+    ghcr.io/acme/app:v1, ghcr.io/acme/app: and https://ghcr.io/acme/app@sha256:… are one artifact.
+    """
+    name = reference.rpartition("://")[2].partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+def reference_tag(reference: str) -> str:
+    """The tag that a reference to an image holds; empty for none."""
+    return reference.partition("@")[0].rpartition("/")[2].partition(":")[2]
+
+
 def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> ArtifactUpdate:
     """Make one pushed tag of what a payload says; *artifact* is its host and path.
 
@@ -95,12 +114,16 @@ def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> Artifact
 
 
 def checked_artifacts(
-    updates: Sequence[ArtifactUpdate], *, delivery_id: str | None
+    updates: Iterable[ArtifactUpdate], *, delivery_id: str | None
 ) -> ArtifactPush | Ignored:
-    """Make a push of its tags, each once. Raises MalformedPayload for too many."""
-    if len(updates) > MAX_TAGS:
+    """Make a push of its tags, each once; no more are made than may be.
+
+    Raises MalformedPayload for too many.
+    """
+    made = tuple(islice(updates, MAX_TAGS + 1))
+    if len(made) > MAX_TAGS:
         raise MalformedPayload(f"the payload tells of more than {MAX_TAGS} tags")
-    if not updates:
+    if not made:
         reason = "no tag was pushed: a layer follows tags, not digests"
         return Ignored(reason=reason, delivery_id=delivery_id)
-    return ArtifactPush(updates=tuple(dict.fromkeys(updates)), delivery_id=delivery_id)
+    return ArtifactPush(updates=tuple(dict.fromkeys(made)), delivery_id=delivery_id)
