@@ -113,6 +113,11 @@ def is_complete(row: dict[str, str], payload: dict[str, Any]) -> bool:
     return bool(commits) and payload.get("total_commits") == len(commits)
 
 
+HARBOR = ArtifactUpdate(
+    artifact="harbor.example.com/example/test",
+    tag="latest",
+    digest="sha256:d72f37f783ed6a8d58ac70b4db052707d1ec9d4ea010ef5ccd84652faf9ed844",
+)
 OF_REGISTRIES: list[tuple[str, str, dict[str, str], ArtifactUpdate | str]] = [
     (
         "registry/argo-cd__util__ghcr-package-event.json",
@@ -126,6 +131,7 @@ OF_REGISTRIES: list[tuple[str, str, dict[str, str], ArtifactUpdate | str]] = [
         {"x-github-event": "registry_package"},
         "no tag was pushed",
     ),
+    ("registry/zulip__harbor_push_image.json", "harbor", {}, HARBOR),
 ]
 """Bodies of registries: what each is read as, or why it is ignored or refused."""
 

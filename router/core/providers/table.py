@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from router.core.providers import generic, ghcr, gitea, github, gitlab
+from router.core.providers import generic, ghcr, gitea, github, gitlab, harbor
 from router.core.providers.interface import Provider
 from router.core.providers.registry import Registry
 
@@ -70,7 +70,10 @@ _GIT_HOSTS = (
     replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
     _provider("generic", generic),
 )
-_OCI_REGISTRIES = (_registry("ghcr", ghcr),)
+_OCI_REGISTRIES = (
+    _registry("ghcr", ghcr),
+    _registry("harbor", harbor),
+)
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in _GIT_HOSTS}
