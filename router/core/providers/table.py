@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from router.core.providers import generic, ghcr, gitea, github, gitlab, harbor
+from router.core.providers import dockerhub, generic, ghcr, gitea, github, gitlab, harbor
 from router.core.providers.interface import Provider
 from router.core.providers.registry import Registry
 
@@ -72,6 +72,7 @@ _GIT_HOSTS = (
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
+    _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
 )
 
