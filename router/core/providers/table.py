@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from router.core.providers import dockerhub, generic, ghcr, gitea, github, gitlab, harbor
+from router.core.providers import dockerhub, generic, ghcr, gitea, github, gitlab, harbor, quay
 from router.core.providers.interface import Provider
 from router.core.providers.registry import Registry
 
@@ -74,6 +74,7 @@ _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
+    _registry("quay", quay),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
