@@ -1,7 +1,9 @@
 """Pushes of OCI artifacts: which layers follow them, and what one plans.
 
 A tag is to a registry what a ref is to a Git host, and the digest of its manifest what a commit is:
-the tag's cursor is the digest planned last, and a push of that digest again changes nothing.
+the tag's cursor is the digest planned last, and a push of that digest again changes nothing. No
+registry tells the digest before. So one that the tag had earlier may be a way back or a delivery
+that comes late; which digest the tag has now is not certain, until one comes that is new.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ NO_DIGEST = (
 )
 SAME_DIGEST = "the tag has the digest that was planned last: nothing changed"
 OTHER_DIGEST = "the tag has another digest than the one planned last"
+EARLIER_DIGEST = "the tag had this digest before: it was moved back, or this delivery comes late"
+UNCERTAIN = "it is not certain which digest the tag had before"
 
 
 def plan_artifacts(
@@ -99,17 +103,18 @@ def _plan(
     def decide(state: RefState) -> Plan:
         reason = _why(state, update.digest)
         is_same = reason == SAME_DIGEST
+        cursor = update.digest if is_same or not state.is_tip_known else None
         return Plan(
             repository=ARTIFACT_SCHEME + update.artifact,
-            knowledge="exact" if state.cursor and update.digest else "unknown",
+            knowledge="exact" if reason in (SAME_DIGEST, OTHER_DIGEST) else "unknown",
             reason=reason,
             matches=() if is_same else _matches(followers, reason),
             wants=() if is_same else wants,
             ref=update.tag,
             commit=update.digest,
             before=state.cursor,
-            cursor=update.digest,
-            told=update.digest,
+            cursor=cursor,
+            told=cursor,
         )
 
     tracked = TrackedRef(
@@ -123,9 +128,13 @@ def _plan(
 def _why(state: RefState, digest: str | None) -> str:
     if digest is None:
         return NO_DIGEST
-    if state.cursor is None:
+    if not state.was_planned:
         return FIRST_PUSH
-    return SAME_DIGEST if state.cursor == digest else OTHER_DIGEST
+    if state.cursor is None:
+        return UNCERTAIN
+    if state.cursor == digest:
+        return SAME_DIGEST
+    return EARLIER_DIGEST if state.is_tip_known else OTHER_DIGEST
 
 
 def _matches(followers: Sequence[Artifact], reason: str) -> tuple[Match, ...]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from router.core.artifacts import (
+    EARLIER_DIGEST,
     FIRST_PUSH,
     NO_DIGEST,
     OTHER_DIGEST,
     SAME_DIGEST,
+    UNCERTAIN,
     plan_artifacts,
 )
 from router.core.model import Plan, RefState
@@ -50,39 +53,48 @@ def plan_push(
     return plan_artifacts(routing, "ghcr", push)
 
 
-def plan_of(cursor: str | None, digest: str | None) -> Plan:
-    """The plan of a push of *digest* where *cursor* was planned last."""
+def plan_of(state: RefState, digest: str | None) -> Plan:
+    """The plan of a push of *digest* to a tag in that state."""
     _, (intent,) = plan_push("main", artifact=APP, digest=digest, routing=ROUTING)
-    state = RefState(cursor=cursor, told=cursor, was_planned=cursor is not None)
     plan = intent.decide(state)
     assert isinstance(plan, Plan)
     return plan
 
 
+NEVER = RefState()
+AT_ONE = RefState(cursor=ONE, told=ONE, was_planned=True)
+UNSET = RefState(was_planned=True)
+
+
 @pytest.mark.parametrize(
-    ("cursor", "digest", "reason", "knowledge", "is_wanted"),
+    ("state", "digest", "reason", "knowledge", "cursor"),
     [
-        (None, ONE, FIRST_PUSH, "unknown", True),
-        (ONE, ONE, SAME_DIGEST, "exact", False),
-        (ONE, TWO, OTHER_DIGEST, "exact", True),
-        (ONE, None, NO_DIGEST, "unknown", True),
-        (None, None, NO_DIGEST, "unknown", True),
+        (NEVER, ONE, FIRST_PUSH, "unknown", ONE),
+        (AT_ONE, TWO, OTHER_DIGEST, "exact", TWO),
+        # Moved back, or a delivery that comes late: what the tag has now is not certain.
+        (replace(AT_ONE, is_tip_known=True), TWO, EARLIER_DIGEST, "unknown", None),
+        (replace(UNSET, is_tip_known=True), TWO, UNCERTAIN, "unknown", None),
+        (UNSET, TWO, UNCERTAIN, "unknown", TWO),
+        (NEVER, None, NO_DIGEST, "unknown", None),
+        (AT_ONE, None, NO_DIGEST, "unknown", None),
     ],
 )
-def test_a_tag_is_wanted_unless_its_digest_was_planned_last(
-    cursor: str | None, digest: str | None, reason: str, knowledge: str, is_wanted: bool
+def test_a_tag_is_wanted_when_its_digest_may_be_another(
+    state: RefState, digest: str | None, reason: str, knowledge: str, cursor: str | None
 ) -> None:
-    plan = plan_of(cursor, digest)
+    plan = plan_of(state, digest)
     assert (plan.reason, plan.knowledge) == (reason, knowledge)
-    assert (plan.repository, plan.ref, plan.before) == (f"oci://{APP}", "main", cursor)
-    assert [want.receiver for want in plan.wants] == ["prod/flux-system/app"] * is_wanted
-    assert [match.layer for match in plan.matches] == ["app"] * is_wanted
+    assert (plan.repository, plan.ref, plan.before) == (f"oci://{APP}", "main", state.cursor)
+    assert (plan.commit, plan.cursor, plan.told) == (digest, cursor, cursor)
+    assert [want.receiver for want in plan.wants] == ["prod/flux-system/app"]
+    assert [(match.layer, match.reason) for match in plan.matches] == [("app", reason)]
 
 
-@pytest.mark.parametrize("digest", [ONE, None])
-def test_the_digest_becomes_the_cursor_and_none_unsets_it(digest: str | None) -> None:
-    plan = plan_of(TWO, digest)
-    assert (plan.commit, plan.cursor, plan.told) == (digest, digest, digest)
+def test_the_digest_planned_last_changes_nothing() -> None:
+    plan = plan_of(replace(AT_ONE, is_tip_known=True), ONE)
+    assert (plan.reason, plan.knowledge) == (SAME_DIGEST, "exact")
+    assert (plan.wants, plan.matches) == ((), ())
+    assert (plan.cursor, plan.told) == (ONE, ONE)
 
 
 def test_each_tag_of_a_wildcard_has_a_cursor_of_its_own() -> None:

@@ -127,6 +127,17 @@ async def test_another_digest_notifies_again_and_so_does_the_way_back(journey: J
     assert await journey.wanted() == {"app": 3}
 
 
+async def test_a_digest_that_comes_late_hides_no_way_back_to_it(journey: Journey) -> None:
+    for digest in (ONE, TWO, ONE):  # the third is the first one, sent again under another id
+        await journey.push(digest)
+    back = await journey.push(ONE)
+    assert back.plans[0].plan.reason == "it is not certain which digest the tag had before"
+    assert await journey.wanted() == {"app": 4}
+    for _ in range(2):  # a new digest makes it certain
+        await journey.push("sha256:" + "3" * 64)
+    assert await journey.wanted() == {"app": 5}
+
+
 async def test_a_redelivery_is_a_duplicate(journey: Journey) -> None:
     await journey.push(delivery_id="one")
     headers, body = REGISTRIES["ghcr"].encode_artifact(
