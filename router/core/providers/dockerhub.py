@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.lists import decode
+from router.core.naming import DOCKER_HUB
 from router.core.providers.interface import (
     JSON,
     cannot_sign,
@@ -21,7 +22,6 @@ from router.core.providers.interface import (
 )
 from router.core.providers.registry import OutgoingArtifact, checked_artifact, checked_artifacts
 from router.core.push import ArtifactPush, Ignored
-from router.core.routing import DOCKER_HUB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
