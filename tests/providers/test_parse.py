@@ -17,10 +17,30 @@ from tests.providers.signing import sample_json
 Change = dict[str, Any]
 
 
+def changed(provider: str, payload: Any, change: Change) -> Any:
+    """The payload with ref, before, after or repository replaced, wherever they stand in it."""
+    if provider != "sourcehut":
+        return payload | change
+    webhook = payload["data"]["webhook"]
+    (update,) = webhook["updates"]
+    for field, value in change.items():
+        match field:
+            case "ref":
+                update["ref"]["name"] = value
+            case "before":
+                update["old"]["id"] = value
+            case "after":
+                update["new"]["id"] = value
+            case _:
+                webhook[field] = value
+    return payload
+
+
 def parse(provider: str, change: Change) -> Push | Ignored:
     """Read the provider's `push` sample with fields of the payload replaced."""
     headers, payload = sample_json(provider, "push")
-    return PROVIDERS[provider].parse_push(headers, json.dumps(payload | change).encode())
+    body = json.dumps(changed(provider, payload, change)).encode()
+    return PROVIDERS[provider].parse_push(headers, body)
 
 
 def update_of(provider: str, change: Change) -> RefUpdate:
@@ -44,8 +64,8 @@ def update_of(provider: str, change: Change) -> RefUpdate:
         ({"after": "g" * 40}, "after is not a commit id"),
         ({"after": "a" * 41}, "after is not a commit id"),
         ({"after": "a" * 40 + "\n"}, "after is not a commit id"),
-        ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\.after`"),
-        ({"repository": 5}, r"\$\.repository"),
+        ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\.(after|.*new\.id)`"),
+        ({"repository": 5}, r"\$\.(.*\.)?repository"),
     ],
 )
 def test_what_cannot_be_a_push_is_malformed(provider: str, change: Change, message: str) -> None:
@@ -74,6 +94,8 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
         ("gitlab", {"repository": None, "project": {"web_url": ""}}),
         ("gitlab", {"repository": None, "project": None}),
         ("gitea", {"repository": {}}),
+        ("gogs", {"repository": {}}),
+        ("gogs", {"repository": {"mirror": True, "clone_url": ""}, "ref": "main"}),
         ("generic", {"repository": None}),
         ("generic", {"repository": ""}),
     ],
@@ -89,6 +111,7 @@ def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Cha
         ("github", "X-GitHub-Event"),
         ("gitlab", "X-Gitlab-Event"),
         ("gitea", "X-Gitea-Event"),
+        ("gogs", "X-Gogs-Event"),
     ],
 )
 def test_a_missing_event_header_is_named(provider: str, header: str) -> None:
@@ -115,6 +138,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("gitea", "application/xml", False),
         ("generic", "application/json", True),
         ("generic", FORM_TYPE, False),
+        ("gogs", "application/json", True),
+        ("gogs", "text/json", False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(
@@ -163,7 +188,7 @@ def test_a_form_whose_payload_is_not_encoded_is_malformed() -> None:
         (b"null", "cannot be read: Expected `object`, got `null`"),
         (b"[" * 100_000, "cannot be read"),
         (b'{"x":' + b"[" * 100_000, "nested too deeply"),
-        (b'{"ref":"\xff"}', "text that is not UTF-8"),
+        (b'{"ref":"\xff","data":{"webhook":{"uuid":"\xff"}}}', "text that is not UTF-8"),
         (b'{"ref":"\\ud800"}', "cannot be read"),
         (b'\xef\xbb\xbf{"ref":"a"}', "cannot be read"),
     ],

@@ -36,6 +36,8 @@ keys = st.text(max_size=3) | st.sampled_from(
         *("ref", "before", "after", "forced", "created", "repository", "project", "commits"),
         *("added", "modified", "removed", "total_commits", "total_commits_count", "updates"),
         *("paths", "ping", "clone_url", "url", "object_kind", "event_name"),
+        *("data", "errors", "webhook", "old", "new", "id", "name", "owner", "canonicalName"),
+        *("mirror", "ref_type", "sha", "refs", "push"),
     ]
 )
 documents = st.recursive(
@@ -49,6 +51,7 @@ values = st.text(max_size=20) | st.sampled_from(
     [
         *("application/json", "application/x-www-form-urlencoded", "push", "ping", "create"),
         *("Push Hook", "System Hook", "sha256=", "v1,", "1773476813", "whsec_"),
+        *("GIT_POST_RECEIVE", "repo:post-update", "delete", "v1a,", "6a1f0c93d2b7e458"),
     ]
 )
 header_names = st.sampled_from(
@@ -57,6 +60,8 @@ header_names = st.sampled_from(
         *("x-gitlab-event", "x-gitlab-token", "webhook-id", "webhook-timestamp"),
         *("webhook-signature", "x-gitea-event", "x-gitea-signature", "x-forgejo-event"),
         *("x-forgejo-signature", "x-signature", "x-delivery-id"),
+        *("x-gogs-event", "x-gogs-signature", "x-webhook-event", "x-webhook-delivery"),
+        *("x-payload-signature", "x-payload-nonce"),
     ]
 )
 headers_of_any_kind = st.dictionaries(header_names, values)
@@ -72,8 +77,9 @@ def parse(provider: Provider, headers: dict[str, str], body: bytes) -> None:
         return
     assert isinstance(result, (Push, Ignored))
     if isinstance(result, Push):
-        assert result.updates
+        assert bool(result.updates) is (result.refs_not_told is None)
         assert all(result.repository_urls)
+        assert result.repository_urls or result.repository_path or result.refs_not_told
 
 
 def push_headers(provider: Provider) -> dict[str, str]:

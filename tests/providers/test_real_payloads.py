@@ -21,6 +21,9 @@ MANIFEST = PAYLOADS / "MANIFEST.tsv"
 MALFORMED = {"github/packit__push.json": "at `$.commits[0]`"}
 """A body that was shortened by hand: its commits are plain strings."""
 
+NOT_TOLD = {"gogs/jenkins-x__tag_create.json": "Gogs did not tell the commit of a tag"}
+"""An event that is a push here, though not by its name, and does not tell which refs moved."""
+
 
 def rows() -> list[dict[str, str]]:
     if not MANIFEST.is_file():
@@ -66,6 +69,10 @@ def parse(row: dict[str, str]) -> Push | Ignored:
 @pytest.mark.parametrize("row", [row for row in ROWS if row["kind"] != "push"], ids=name)
 def test_a_real_body_that_is_no_push_is_ignored(row: dict[str, str]) -> None:
     result = parse(row)
+    if name(row) in NOT_TOLD:
+        assert isinstance(result, Push)
+        assert NOT_TOLD[name(row)] in (result.refs_not_told or "")
+        return
     assert isinstance(result, Ignored)
     expected = {
         "ping": "a ping",
@@ -110,6 +117,8 @@ def is_complete(row: dict[str, str], payload: dict[str, Any]) -> bool:
         case "gitlab":
             has_all = payload["total_commits_count"] == len(commits)
             return bool(commits) and has_all and not any(commit["added"] for commit in commits)
+        case "gogs":
+            return False
     return bool(commits) and payload.get("total_commits") == len(commits)
 
 

@@ -13,6 +13,8 @@ from tests.providers.signing import (
     SECRET,
     SIGNING_TOKEN,
     hex_signature,
+    hook_secret,
+    sender_secret,
     standard_headers,
 )
 
@@ -44,6 +46,7 @@ def test_github_verifies_the_vector_that_github_publishes() -> None:
         ("forgejo", {"x-gitea-signature": HEX}),
         ("generic", {"x-signature": f"sha256={HEX}"}),
         ("ghcr", {"x-hub-signature-256": f"sha256={HEX}"}),
+        ("gogs", {"x-gogs-signature": HEX}),
     ],
 )
 def test_a_signature_in_the_providers_header_verifies(
@@ -72,6 +75,9 @@ def test_a_signature_in_the_providers_header_verifies(
         ("generic", {"x-signature": ""}),
         ("ghcr", {}),
         ("ghcr", {"x-hub-signature": "sha1=5b9b0aa4c1a5a1fd1b5f9dcd9a3a4b4f4b2bb8a1"}),
+        # What Gogs sends for a webhook without a secret.
+        ("gogs", {"x-gogs-signature": ""}),
+        ("gogs", {"x-gitea-signature": HEX}),
     ],
 )
 def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
@@ -100,6 +106,9 @@ def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
         ("generic", {"x-signature": f"sha512={HEX}"}, False),
         ("ghcr", {"x-hub-signature-256": f"sha1={HEX}"}, False),
         ("ghcr", {"x-hub-signature-256": "sha256=" + "0" * 64}, True),
+        ("gogs", {"x-gogs-signature": f"sha256={HEX}"}, False),
+        ("gogs", {"x-gogs-signature": HEX.upper()}, False),
+        ("gogs", {"x-gogs-signature": "0" * 64}, True),
     ],
 )
 def test_a_wrong_signature_is_refused_before_the_body_is_read_if_its_form_is_wrong(
@@ -153,15 +162,19 @@ def test_github_signs_the_form_and_gitea_the_json_inside() -> None:
     over_json = hex_signature(b'{"a": 1}', secret=SECRET)
     verify("github", FORM | {"x-hub-signature-256": f"sha256={over_form}"}, body=form)
     verify("gitea", FORM | {"x-gitea-signature": over_json}, body=form)
+    verify("gogs", FORM | {"x-gogs-signature": over_json}, body=form)
     with pytest.raises(InvalidSignature):
         verify("github", FORM | {"x-hub-signature-256": f"sha256={over_json}"}, body=form)
     with pytest.raises(InvalidSignature):
         verify("gitea", FORM | {"x-gitea-signature": over_form}, body=form)
+    with pytest.raises(InvalidSignature):
+        verify("gogs", FORM | {"x-gogs-signature": over_form}, body=form)
 
 
-def test_gitea_refuses_a_form_without_a_payload() -> None:
+@pytest.mark.parametrize("provider", ["gitea", "gogs"])
+def test_a_form_without_a_payload_is_refused(provider: str) -> None:
     with pytest.raises(InvalidSignature, match="the form has no payload field"):
-        verify("gitea", FORM | {"x-gitea-signature": HEX}, body=b"other=1")
+        verify(provider, FORM | {f"x-{provider}-signature": HEX}, body=b"other=1")
 
 
 def small_push() -> OutgoingPush:
@@ -183,20 +196,24 @@ def small_push() -> OutgoingPush:
     )
 
 
+STANDARD = ["webhook-signature", "webhook-id", "webhook-timestamp"]
 PROOFS = [
     ("github", SECRET, ["x-hub-signature-256"]),
-    ("gitlab", SIGNING_TOKEN, ["webhook-signature", "webhook-id", "webhook-timestamp"]),
+    ("gitlab", SIGNING_TOKEN, STANDARD),
     ("gitea", SECRET, ["x-gitea-signature"]),
     ("forgejo", SECRET, ["x-forgejo-signature"]),
     ("generic", SECRET, ["x-signature"]),
+    ("gogs", SECRET, ["x-gogs-signature"]),
 ]
 
 
 @pytest.mark.parametrize(("provider", "secret", "proof"), PROOFS)
 def test_every_change_of_one_bit_is_refused(provider: str, secret: bytes, proof: list[str]) -> None:
+    sender = sender_secret(provider, secret)
     raw_headers, body = PROVIDERS[provider].encode_push(
-        small_push(), secret=secret, delivery_id="d-1", now_seconds=NOW_SECONDS
+        small_push(), secret=sender, delivery_id="d-1", now_seconds=NOW_SECONDS
     )
+    secret = hook_secret(provider, secret)
     headers = {name.lower(): value for name, value in raw_headers.items()}
     verify(provider, headers, secret, body=body)
     for position in range(len(body) * 8):

@@ -6,7 +6,17 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from router.core.providers import dockerhub, generic, ghcr, gitea, github, gitlab, harbor, quay
+from router.core.providers import (
+    dockerhub,
+    generic,
+    ghcr,
+    gitea,
+    github,
+    gitlab,
+    gogs,
+    harbor,
+    quay,
+)
 from router.core.providers.interface import Provider
 from router.core.providers.registry import Registry
 
@@ -69,6 +79,7 @@ _GIT_HOSTS = (
     _provider("gitea", gitea),
     replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
     _provider("generic", generic),
+    _provider("gogs", gogs),
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
