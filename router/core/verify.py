@@ -15,11 +15,14 @@ from binascii import Error as Base64Error
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from router.core.ed25519 import is_ed25519, is_signed_by, public_key
 from router.core.errors import InvalidSignature
 from router.core.routing import BasicAuth, HeaderAuth, PathAuth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from router.core.forms import Body
     from router.core.routing import HookAuth
@@ -30,10 +33,18 @@ SIGNING_TOKEN_PREFIX = b"whsec_"
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
+PUBLIC_KEY_PREFIX = b"whpk_"
+"""What a Standard Webhooks public key starts with; its base64 text follows."""
+
+MAX_PUBLIC_SIGNATURES = 4
+"""Entries that are checked with public keys, the first ones: each costs a pass over the body, and
+the list comes from a stranger. A sender that replaces its key sends two."""
+
 SIGNATURE_TOLERANCE_SECONDS = 300
 """How far a signed timestamp may be from our clock, either way; as the reference libraries do."""
 
 _MISMATCH = "the signature does not match any secret of this hook"
+_UNUSABLE = "this hook has no secret that can verify this delivery"
 _WRONG_CREDENTIALS = "the credentials are not those of this hook"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ENTRY = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
@@ -63,8 +74,13 @@ def is_sha256(value: str, *, prefix: str = "") -> bool:
 
 
 def is_standard(value: str) -> bool:
-    """Whether one of the entries of a `webhook-signature` header could be a signature."""
+    """Whether one of the entries of a `webhook-signature` header could be by a signing token."""
     return any(_ENTRY.fullmatch(entry) for entry in value.split())
+
+
+def is_standard_public(value: str) -> bool:
+    """Whether one of the entries of a `webhook-signature` header could be by a private key."""
+    return bool(_public_entries(value.split()))
 
 
 def verify_sha256(
@@ -113,6 +129,21 @@ def verify_token(headers: Mapping[str, str], *, header: str, secrets: Sequence[b
         raise InvalidSignature(f"the {header} header does not match any secret of this hook")
 
 
+def verify_ed25519(
+    headers: Mapping[str, str], content: bytes, *, header: str, secrets: Sequence[bytes]
+) -> None:
+    """Check that *header* holds the Ed25519 signature of *content* by a private key.
+
+    *secrets* are the public keys that are trusted, as base64. Raises InvalidSignature.
+    """
+    given = _required(headers, header).decode("latin-1")
+    keys = [key for key in map(public_key, secrets) if key]
+    if not keys:
+        raise InvalidSignature(_UNUSABLE)
+    if not is_signed_by(given, content, keys):
+        raise InvalidSignature(_MISMATCH)
+
+
 def signing_key(secret: bytes) -> bytes | None:
     """Return the key inside a `whsec_` signing token; None if it holds none."""
     try:
@@ -131,22 +162,48 @@ def sign_standard(body: Body, *, key: bytes, message_id: str, timestamp: str) ->
 def verify_standard(
     headers: Mapping[str, str], body: Body, *, secrets: Sequence[bytes], now_seconds: float
 ) -> None:
-    """Check a Standard Webhooks signature against signing tokens. Raises InvalidSignature.
+    """Check a Standard Webhooks signature against *secrets*. Raises InvalidSignature.
 
-    The header lists signatures separated by spaces; one that fits is enough, and entries of other
-    versions than `v1` are passed over.
+    The header lists signatures separated by spaces; one that fits is enough. Entries of version
+    `v1` are checked with signing tokens, those of `v1a` with `whpk_` public keys, and others are
+    passed over.
     """
     entries = _required(headers, "webhook-signature").split()
     message_id = _required(headers, "webhook-id").decode("latin-1")
     timestamp = _required(headers, "webhook-timestamp").decode("latin-1")
-    keys = _usable([signing_key(secret) or b"" for secret in secrets])
+    keys = [key for key in map(signing_key, secrets) if key]
+    public_keys = [key for key in map(_standard_public_key, secrets) if key]
+    if not keys and not public_keys:
+        raise InvalidSignature(_UNUSABLE)
     _check_timestamp(timestamp, now_seconds=now_seconds)
     signatures = [
         sign_standard(body, key=key, message_id=message_id, timestamp=timestamp).encode()
         for key in keys
     ]
-    if not any([_is_one_of(entry, signatures) for entry in entries]):
+    is_proved = any([_is_one_of(entry, signatures) for entry in entries])
+    if not is_proved and public_keys:
+        listed = _public_entries([entry.decode("latin-1") for entry in entries])
+        content = standard_content(body, message_id=message_id, timestamp=timestamp)
+        is_proved = any(is_signed_by(entry, content, public_keys) for entry in listed)
+    if not is_proved:
         raise InvalidSignature(_MISMATCH)
+
+
+def standard_content(body: Body, *, message_id: str, timestamp: str) -> bytes:
+    """What a Standard Webhooks signature is over."""
+    return b"".join((f"{message_id}.{timestamp}.".encode("latin-1"), body))
+
+
+def _standard_public_key(secret: bytes) -> Ed25519PublicKey | None:
+    if not secret.startswith(PUBLIC_KEY_PREFIX):
+        return None
+    return public_key(secret.removeprefix(PUBLIC_KEY_PREFIX))
+
+
+def _public_entries(entries: Sequence[str]) -> list[str]:
+    """The signatures by a private key among *entries*, without their version."""
+    listed = [entry.removeprefix("v1a,") for entry in entries if entry.startswith("v1a,")]
+    return [entry for entry in listed if is_ed25519(entry)][:MAX_PUBLIC_SIGNATURES]
 
 
 def verify_auth(auth: HookAuth, headers: Mapping[str, str], path_token: str | None) -> None:
@@ -196,7 +253,7 @@ def _required(headers: Mapping[str, str], header: str) -> bytes:
 def _usable(secrets: Sequence[bytes]) -> list[bytes]:
     usable = [secret for secret in secrets if secret]
     if not usable:
-        raise InvalidSignature("this hook has no secret that can verify this delivery")
+        raise InvalidSignature(_UNUSABLE)
     return usable
 
 

@@ -152,7 +152,7 @@ def check_paths(update: RefUpdate, outgoing: OutgoingPush) -> None:
         assert set(update.paths) == every_path(outgoing)
 
 
-@pytest.mark.parametrize("provider", ["github", "gitea", "forgejo", "generic"])
+@pytest.mark.parametrize("provider", ["github", "gitea", "forgejo", "generic", "standard-webhooks"])
 def test_a_rename_is_told_by_both_names(provider: str) -> None:
     outgoing = push(commit(renamed=(("apps/old", "apps/new"),)))
     result = round_trip(PROVIDERS[provider], outgoing, SECRET)

@@ -98,6 +98,7 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
         ("gogs", {"repository": {"mirror": True, "clone_url": ""}, "ref": "main"}),
         ("generic", {"repository": None}),
         ("generic", {"repository": ""}),
+        ("standard-webhooks", {"repository": ""}),
     ],
 )
 def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Change) -> None:
@@ -140,6 +141,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("generic", FORM_TYPE, False),
         ("gogs", "application/json", True),
         ("gogs", "text/json", False),
+        ("standard-webhooks", FORM_TYPE, False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(

@@ -78,6 +78,9 @@ def test_a_signature_in_the_providers_header_verifies(
         # What Gogs sends for a webhook without a secret.
         ("gogs", {"x-gogs-signature": ""}),
         ("gogs", {"x-gitea-signature": HEX}),
+        ("standard-webhooks", {}),
+        ("standard-webhooks", {"webhook-id": "a", "webhook-timestamp": "1773476813"}),
+        ("standard-webhooks", {"x-signature": f"sha256={HEX}"}),
     ],
 )
 def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
@@ -204,6 +207,7 @@ PROOFS = [
     ("forgejo", SECRET, ["x-forgejo-signature"]),
     ("generic", SECRET, ["x-signature"]),
     ("gogs", SECRET, ["x-gogs-signature"]),
+    ("standard-webhooks", SECRET, STANDARD),
 ]
 
 

@@ -16,6 +16,7 @@ from router.core.providers import (
     gogs,
     harbor,
     quay,
+    standard_webhooks,
 )
 from router.core.providers.interface import Provider
 from router.core.providers.registry import Registry
@@ -80,6 +81,7 @@ _GIT_HOSTS = (
     replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
     _provider("generic", generic),
     _provider("gogs", gogs),
+    _provider("standard-webhooks", standard_webhooks),
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
