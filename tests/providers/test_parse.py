@@ -113,6 +113,7 @@ def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Cha
         ("gitlab", "X-Gitlab-Event"),
         ("gitea", "X-Gitea-Event"),
         ("gogs", "X-Gogs-Event"),
+        ("sourcehut", "X-Webhook-Event"),
     ],
 )
 def test_a_missing_event_header_is_named(provider: str, header: str) -> None:
@@ -142,6 +143,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("gogs", "application/json", True),
         ("gogs", "text/json", False),
         ("standard-webhooks", FORM_TYPE, False),
+        ("sourcehut", "application/json", True),
+        ("sourcehut", FORM_TYPE, False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(

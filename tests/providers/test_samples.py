@@ -59,6 +59,11 @@ LACKS = {
         (set(CASES) - {"push", "push_many_refs", "ping", "malformed"}),
         "the body is generic's, read by the same functions",
     ),
+    "sourcehut": {
+        "truncated": "it has no lists of commits that could be cut",
+        "ping": "it has no test delivery: a sample is shown where the webhook is made",
+        "push_forced": "nothing in a payload tells that a push was forced",
+    },
 }
 """Why a provider has no sample of a case."""
 

@@ -8,6 +8,7 @@ from router.core.errors import InvalidSignature
 from router.core.providers.interface import OutgoingCommit, OutgoingPush
 from router.core.providers.table import PROVIDERS, SERVED
 from tests.providers.signing import (
+    NONCE,
     NOW_SECONDS,
     OTHER_SIGNING_TOKEN,
     SECRET,
@@ -81,6 +82,9 @@ def test_a_signature_in_the_providers_header_verifies(
         ("standard-webhooks", {}),
         ("standard-webhooks", {"webhook-id": "a", "webhook-timestamp": "1773476813"}),
         ("standard-webhooks", {"x-signature": f"sha256={HEX}"}),
+        ("sourcehut", {}),
+        ("sourcehut", {"x-payload-nonce": NONCE}),
+        ("sourcehut", {"x-payload-signature": "A" * 86 + "=="}),
     ],
 )
 def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
@@ -208,6 +212,7 @@ PROOFS = [
     ("generic", SECRET, ["x-signature"]),
     ("gogs", SECRET, ["x-gogs-signature"]),
     ("standard-webhooks", SECRET, STANDARD),
+    ("sourcehut", SECRET, ["x-payload-signature", "x-payload-nonce"]),
 ]
 
 

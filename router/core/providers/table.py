@@ -16,6 +16,7 @@ from router.core.providers import (
     gogs,
     harbor,
     quay,
+    sourcehut,
     standard_webhooks,
 )
 from router.core.providers.interface import Provider
@@ -82,6 +83,7 @@ _GIT_HOSTS = (
     _provider("generic", generic),
     _provider("gogs", gogs),
     _provider("standard-webhooks", standard_webhooks),
+    _provider("sourcehut", sourcehut),
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
