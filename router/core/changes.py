@@ -46,13 +46,13 @@ def listed_changes(
         return UnknownPaths(
             f"the push was forced, and file lists do not show what it dropped; {GIT_WOULD_KNOW}"
         )
+    if update.incomplete is not None:
+        return UnknownPaths(update.incomplete)
     if update.forced is None and force_pushes == "possible":
         return UnknownPaths(
             "the provider does not say whether the push was forced; forcePushes: impossible"
             f" (a protected branch) would let its file lists count, and {GIT_WOULD_KNOW}"
         )
-    if update.incomplete is not None:
-        return UnknownPaths(update.incomplete)
     return ExactPaths(update.paths)
 
 

@@ -31,6 +31,8 @@ EXACT = ExactPaths(("apps/app1/a.yaml",))
         ({"forced": None}, "possible", "forcePushes: impossible"),
         ({"forced": None}, "impossible", None),
         # a new ref: nobody knows what was there
+        # A setting that would not help is not named: the lists prove nothing in any case.
+        ({"forced": None, "incomplete": "no lists"}, "possible", "no lists"),
         ({"before": ZERO}, "impossible", "created"),
         ({"before": "0" * 64}, "impossible", "created"),
         # the provider's own rule says the lists are cut
