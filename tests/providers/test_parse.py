@@ -275,33 +275,3 @@ def test_a_gitlab_system_hook_says_in_its_body_that_it_is_a_push(kind: str, fiel
 def test_any_other_gitlab_system_hook_is_ignored(body: bytes) -> None:
     headers = {"content-type": "application/json", "x-gitlab-event": "System Hook"}
     assert isinstance(PROVIDERS["gitlab"].parse_push(headers, body), Ignored)
-
-
-GENERIC = {"repository": "https://git.acme.example/fleet"}
-ONE = {"ref": "refs/heads/main", "before": "a" * 40, "after": "b" * 40}
-
-
-@pytest.mark.parametrize(
-    ("payload", "message"),
-    [
-        (GENERIC, "ref, before and after have to be there, or updates"),
-        (GENERIC | {"ref": "refs/heads/main"}, "ref, before and after"),
-        (GENERIC | ONE | {"updates": [ONE]}, "either ref or updates"),
-        (GENERIC | {"updates": [{"ref": "refs/heads/main"}]}, r"\$\.updates\[0\]"),
-        (GENERIC | ONE | {"paths": "apps/"}, r"\$\.paths"),
-        (GENERIC | ONE | {"forced": "no"}, r"\$\.forced"),
-        ({"ping": "yes"}, r"\$\.ping"),
-        (ONE, "names no URL"),
-    ],
-)
-def test_a_generic_payload_says_what_is_wrong_with_it(payload: Change, message: str) -> None:
-    headers = {"content-type": "application/json"}
-    with pytest.raises(MalformedPayload, match=message):
-        PROVIDERS["generic"].parse_push(headers, json.dumps(payload).encode())
-
-
-def test_a_generic_payload_without_updates_is_ignored() -> None:
-    headers = {"content-type": "application/json"}
-    body = json.dumps(GENERIC | {"updates": []}).encode()
-    result = PROVIDERS["generic"].parse_push(headers, body)
-    assert result == Ignored(reason="the list of updates is empty")
