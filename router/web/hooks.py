@@ -165,7 +165,7 @@ def answer_saved(saved: Saved) -> JsonAnswer:
     updates = [
         _unplanned(record)
         for record in delivery.updates
-        if (record.repository, record.ref) not in planned
+        if not {(record.repository, record.ref), (record.repository, None)} & planned
     ]
     updates += [_planned(item) for item in saved.plans]
     return JsonAnswer(

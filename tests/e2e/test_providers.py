@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from router.cli.app import cli
 from router.core.providers.table import PROVIDERS, REGISTRIES, SERVED
 from router.demo.receivers import FluxStandIn, StandInReceiver, serve_stand_in
-from tests.providers.signing import SECRET
+from tests.providers.signing import SECRET, hook_secret, sender_secret
 from tests.providers.test_registries import TELLS_DIGESTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ARTIFACT = "oci://registry.acme.example/acme/layers/app"
 ARTIFACTS = {"dockerhub": "oci://docker.io/acme/app"}
 """Where a registry has one host for everybody."""
 
-LISTS_FILES = {"github", "gitlab", "gitea", "forgejo", "generic"}
+LISTS_FILES = {"github", "gitlab", "gitea", "forgejo", "generic", "standard-webhooks"}
 """Those whose lists prove what an ordinary push changed; all others need git mode."""
 
 MODES = ("payload", "git")
@@ -105,7 +105,7 @@ def routing_file(repository: Repository, flux_url: str) -> str:
 
 
 def hook(provider: str) -> str:
-    proof = "secrets: [{file: secrets/token}]"
+    proof = f"secrets: [{{file: secrets/of-{provider}-hook}}]"
     if not SERVED[provider].can_sign:
         proof = "auth: {header: {name: X-Key, value: {file: secrets/token}}}"
     return f"  - name: {provider}\n    provider: {provider}\n    {proof}\n"
@@ -125,11 +125,13 @@ def entry(provider: str, mode: str, repository: Repository) -> str:
 
 def send(world: World, provider: str, repository: Repository, *move: str) -> None:
     words = ["--provider", provider, "--hook-url", f"{world.public.base_url}/hooks/{provider}"]
-    words += ["--secret-file", str(world.folder / "secrets" / "token")]
+    is_signed = SERVED[provider].can_sign
+    secret = f"of-{provider}-sender" if is_signed else "token"
+    words += ["--secret-file", str(world.folder / "secrets" / secret)]
     words += ["--repo", str(repository.folder), "--repository-url", URLS.get(provider, URL)]
     if provider in REGISTRIES:
         words += ["--artifact", ARTIFACTS.get(provider, ARTIFACT)]
-    if not SERVED[provider].can_sign:
+    if not is_signed:
         words += ["--auth", "header:X-Key"]
     result = CliRunner().invoke(cli, ["send", *words, *move])
     assert result.exit_code == 0, f"{provider}: {result.output}"
@@ -147,6 +149,10 @@ async def start(world: World, repository: Repository) -> FluxStandIn:
     )
     flux_url = await world.stack.enter_async_context(serve_stand_in(flux))
     (world.folder / "secrets" / "token").write_bytes(SECRET)
+    for name in SERVED:
+        held, signs = hook_secret(name, SECRET), sender_secret(name, SECRET)
+        (world.folder / "secrets" / f"of-{name}-hook").write_bytes(held)
+        (world.folder / "secrets" / f"of-{name}-sender").write_bytes(signs)
     (world.folder / "router.yaml").write_text(routing_file(repository, flux_url))
     await world.start()
     return flux
