@@ -1,4 +1,4 @@
-"""What the docs tell of metrics, commands, statuses and manifests is what the code does."""
+"""What the docs tell of metrics, commands and statuses is what the code does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from router.cli.app import cli
-from router.config.load import check_file
-from router.config.settings import Settings, variable
 from router.core import errors
 from router.telemetry.metrics import MetricsObserver
 from tests.fakes.clock import FakeClock
@@ -71,34 +68,3 @@ def test_the_page_of_commands_shows_their_help() -> None:
             cli, [name, "--help"], prog_name="flux-router", terminal_width=100
         )
         assert text == result.output, f"docs/commands.md is behind `flux-router {name} --help`"
-
-
-def manifests() -> list[dict[str, object]]:
-    files = [file for file in sorted((ROOT / "deploy").glob("*.yaml")) if file.stem != "router"]
-    return [document for file in files for document in yaml.safe_load_all(file.read_text())]
-
-
-def test_manifests_are_listed_and_parse() -> None:
-    kustomization = yaml.safe_load((ROOT / "deploy" / "kustomization.yaml").read_text())
-    files = {file.name for file in (ROOT / "deploy").glob("*.yaml")}
-    generated = set(kustomization["configMapGenerator"][0]["files"])
-    assert set(kustomization["resources"]) | generated | {"kustomization.yaml"} == files
-    assert all({"apiVersion", "kind"} <= set(manifest) for manifest in manifests())
-
-
-def test_the_deployment_mounts_what_its_routing_file_and_settings_name() -> None:
-    (deployment,) = [item for item in manifests() if item["kind"] == "Deployment"]
-    pod = deployment["spec"]["template"]["spec"]  # type: ignore[index]
-    (container,) = pod["containers"]
-    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
-    settings = {item["name"]: item["value"] for item in container["env"]}
-    assert set(settings) <= {variable(field) for field in Settings.model_fields}
-    text = (ROOT / "deploy" / "router.yaml").read_text()
-    for path in [settings["ROUTER_ADMIN_TOKEN_FILE"], *re.findall(r"/etc/[\w/-]+", text)]:
-        assert any(path.startswith(mount) for mount in mounts), path
-    assert pod["terminationGracePeriodSeconds"] > Settings().stop_deadline_seconds
-
-
-def test_the_deployment_s_routing_file_loads() -> None:
-    checked = check_file(ROOT / "deploy" / "router.yaml", secrets="optional")
-    assert checked.problems == ()

@@ -36,8 +36,12 @@ def render(folder: Path) -> tuple[Manifest, ...]:
 
 
 def kustomizations(folder: Path) -> list[Path]:
-    """The folders below *folder* that have a kustomization, with those of no other kind."""
-    return sorted(file.parent for file in folder.rglob("kustomization.yaml"))
+    """The folders below *folder* that build by themselves: all that hold no mere Component."""
+    return sorted(
+        file.parent
+        for file in folder.rglob("kustomization.yaml")
+        if yaml.safe_load(file.read_text())["kind"] == "Kustomization"
+    )
 
 
 def named(manifest: Manifest) -> str:

@@ -48,7 +48,7 @@ def test_the_routing_file_calls_that_receiver() -> None:
 
 def test_the_network_policy_selects_the_pods_that_are_deployed() -> None:
     selected = only("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
-    deployed = yaml.safe_load((ROOT / "deploy" / "deployment.yaml").read_text())
+    deployed = yaml.safe_load((ROOT / "deploy" / "base" / "deployment.yaml").read_text())
     assert selected.items() <= deployed["spec"]["template"]["metadata"]["labels"].items()
 
 
