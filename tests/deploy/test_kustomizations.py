@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from router import __version__
 from router.config.load import check_file
 from router.config.settings import Settings
 from router.web.limits import MAX_BODY_BYTES
@@ -196,6 +197,10 @@ def test_a_new_layer_hook_or_repository_needs_no_change_of_the_deployment() -> N
 def test_the_base_s_routing_file_loads() -> None:
     checked = check_file(DEPLOY / "base" / "router.yaml", secrets="optional")
     assert checked.problems == ()
+
+
+def test_the_base_runs_the_image_of_this_version() -> None:
+    assert container(render(DEPLOY / "base"))["image"] == f"flux-router:{__version__}"
 
 
 def test_sqlite_never_has_two_processes() -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from typing import TYPE_CHECKING
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
+import asyncpg
 import httpx
 import pytest
 
@@ -23,6 +28,9 @@ __all__ = ["new_schema", "postgres"]
 
 pytestmark = pytest.mark.e2e
 
+Lose: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+"""Takes away what a Pod needs to be ready, for as long as it is entered."""
+
 SECRETS = {
     "flux-router-hooks": {"github": "hook-secret"},
     "flux-router-git": {"token": "git-token"},
@@ -39,11 +47,31 @@ async def test_the_base_answers_as_its_probes_ask(tmp_path: Path) -> None:
 async def test_replicas_answer_as_their_probes_ask(tmp_path: Path, new_schema: DatabaseUrl) -> None:
     secrets = SECRETS | {"flux-router-database": {"url": new_schema.text}}
     pod = Pod(manifests=render(ROOT / "deploy/overlays/ha"), folder=tmp_path, secrets=secrets)
-    await answers(pod)
+    await answers(pod, lose=partial(without_tables, new_schema))
     assert not list(pod.folder.rglob("*.db")), "the state is in the other database"
 
 
-async def answers(pod: Pod) -> None:
+@asynccontextmanager
+async def without_tables(url: DatabaseUrl) -> AsyncIterator[None]:
+    """The schema is under another name meanwhile."""
+    name = url.text.partition("search_path=")[2]
+    connection = await asyncpg.connect(url.text)
+    await connection.execute(f"ALTER SCHEMA {name} RENAME TO {name}_lost")
+    yield
+    await connection.execute(f"ALTER SCHEMA {name}_lost RENAME TO {name}")
+    await connection.close()
+
+
+async def is_left_alone_while_not_ready(pod: Pod, process: Process, lose: Lose) -> None:
+    """What is missing comes back, and then it goes on."""
+    async with lose():
+        await wait_for(pod.address("readinessProbe"), process, status=503)
+        for probe in ("startupProbe", "livenessProbe"):
+            await wait_for(pod.address(probe), process)
+    await wait_for(pod.address("readinessProbe"), process)
+
+
+async def answers(pod: Pod, *, lose: Lose | None = None) -> None:
     read_only = pod.files(read_only=True)
     process = await pod.start()
     try:
@@ -51,6 +79,8 @@ async def answers(pod: Pod) -> None:
             await wait_for(pod.address(probe), process)
         assert await pod.check_health() == 0
         await takes_a_push(pod)
+        if lose is not None:
+            await is_left_alone_while_not_ready(pod, process, lose)
         (before_stop, *_) = pod.container["lifecycle"]["preStop"]["exec"]["command"]
         assert shutil.which(before_stop)
         process.terminate()
