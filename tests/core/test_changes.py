@@ -37,6 +37,8 @@ EXACT = ExactPaths(("apps/app1/a.yaml",))
         ({"before": "0" * 64}, "impossible", "created"),
         # the provider's own rule says the lists are cut
         ({"incomplete": "cut at 2048; git mode would know"}, "impossible", "cut at 2048"),
+        # no word of the operator's makes lists whole that are cut, or are never sent
+        ({"incomplete": "cut at 5", "forced": None}, "possible", "cut at 5"),
     ],
 )
 def test_lists_count_only_where_they_are_proved_complete(

@@ -229,11 +229,13 @@ def checked_push(
     *,
     delivery_id: str | None,
     path: str | None = None,
+    refs_not_told: str | None = None,
 ) -> Push | Ignored:
     """Make a push of its updates, without those that move nothing.
 
-    *path* is the repository's name on its host, for a payload that may have no URL. Raises
-    MalformedPayload when nothing names the repository.
+    *path* is the repository's name on its host, for a payload that may have no URL. Where
+    *refs_not_told* says why the payload does not tell which refs moved, there are no updates.
+    Raises MalformedPayload when nothing names the repository.
     """
     if len(updates) > MAX_UPDATES:
         raise MalformedPayload(f"the payload moves more than {MAX_UPDATES} refs")
@@ -241,7 +243,7 @@ def checked_push(
     if not repository_urls and not path:
         raise MalformedPayload("the payload names no URL of the repository")
     moved = tuple(update for update in updates if update.before != update.after)
-    if not moved:
+    if not moved and refs_not_told is None:
         reason = "nothing moved: before and after are the same commit, as in a test delivery"
         return Ignored(reason=reason, delivery_id=delivery_id)
     return Push(
@@ -249,6 +251,7 @@ def checked_push(
         updates=moved,
         delivery_id=delivery_id,
         repository_path=path or None,
+        refs_not_told=refs_not_told,
     )
 
 
