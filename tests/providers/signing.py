@@ -86,6 +86,8 @@ def signed(
             if "form" in result.get("content-type", ""):
                 content = parse_qs(body.decode())["payload"][0].encode()
             result[f"x-{provider}-signature"] = hex_signature(content, secret=secret)
+        case "bitbucket" | "bitbucket-server":
+            result["x-hub-signature"] = "sha256=" + hex_signature(body, secret=secret)
         case "generic":
             result["x-signature"] = "sha256=" + hex_signature(body, secret=secret)
         case "standard-webhooks":

@@ -30,6 +30,11 @@ from tests.providers.signing import (
 ZERO = "0" * 40
 MAIN = "refs/heads/main"
 LISTLESS = {"sourcehut"}
+from router.core.naming import normalize_url
+
+ZERO = "0" * 40
+MAIN = "refs/heads/main"
+LISTLESS = {"bitbucket", "bitbucket-server"}
 """Providers that list no files."""
 URL = "https://git.acme.example/acme/fleet.git"
 
@@ -131,6 +136,8 @@ def test_a_push_we_send_reads_back_and_hides_no_path_without_saying_so(
     if provider.name == "sourcehut" and is_zero(outgoing.before):
         assert result.refs_not_told
         return
+    assert normalize_url(outgoing.repository_url) in map(normalize_url, result.repository_urls)
+    assert result.delivery_id == "d-1"
     (update,) = result.updates
     before = outgoing.before
     if provider.name == "gogs" and outgoing.ref.startswith("refs/tags/"):
@@ -269,6 +276,25 @@ def test_gitea_lists_the_newest_5_commits_newest_first(provider: str, kinds: lis
         assert headers[f"X-{kind}-Signature"] == signature
         assert headers[f"X-{kind}-Delivery"] == headers["X-GitHub-Delivery"] == "d-1"
         assert headers[f"X-{kind}-Event"] == headers["X-GitHub-Event"] == "push"
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_paths"),
+    [({}, True), ({"forced": True}, False), ({"before": ZERO}, False), ({"after": ZERO}, False)],
+)
+def test_generic_promises_paths_only_where_the_commits_prove_them(
+    changes: dict[str, Any], has_paths: bool
+) -> None:
+    _, payload = send("generic", push(commit(modified=("a",)), **changes))
+    assert ("paths" in payload) is has_paths
+    _, empty = send("generic", push())
+    assert "paths" not in empty
+
+
+def test_generic_names_each_path_once() -> None:
+    outgoing = push(commit(modified=("a",), added=("b",)), commit(renamed=(("b", "a"), ("c", "d"))))
+    _, payload = send("generic", outgoing)
+    assert payload["paths"] == ["b", "a", "c", "d"]
 
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if name not in LISTLESS])

@@ -34,6 +34,25 @@ def changed(provider: str, payload: Any, change: Change) -> Any:
             case _:
                 webhook[field] = value
     return payload
+    match provider:
+        case "bitbucket":
+            return payload | changed_at_bitbucket(payload["push"]["changes"][0], change)
+        case "bitbucket-server":
+            (moved,) = payload["changes"]
+            moved["ref"]["id"] = change.get("ref", moved["ref"]["id"])
+            moved["fromHash"] = change.get("before", moved["fromHash"])
+            moved["toHash"] = change.get("after", moved["toHash"])
+    return payload | change
+
+
+def changed_at_bitbucket(moved: Any, change: Change) -> Change:
+    """Where a ref is told by kind and name, and so cannot but begin with refs/heads/."""
+    for side, field in (("old", "before"), ("new", "after")):
+        if "ref" in change:
+            is_branch = change["ref"].startswith("refs/heads/")
+            moved[side]["name"] = change["ref"].removeprefix("refs/heads/") if is_branch else ""
+        moved[side]["target"]["hash"] = change.get(field, moved[side]["target"]["hash"])
+    return {key: value for key, value in change.items() if key == "repository"}
 
 
 def parse(provider: str, change: Change) -> Push | Ignored:
@@ -66,6 +85,8 @@ def update_of(provider: str, change: Change) -> RefUpdate:
         ({"after": "a" * 40 + "\n"}, "after is not a commit id"),
         ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\.(after|.*new\.id)`"),
         ({"repository": 5}, r"\$\.(.*\.)?repository"),
+        ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\.(after|.*hash|.*toHash)`"),
+        ({"repository": 5}, r"\$\.repository"),
     ],
 )
 def test_what_cannot_be_a_push_is_malformed(provider: str, change: Change, message: str) -> None:
@@ -99,6 +120,10 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
         ("generic", {"repository": None}),
         ("generic", {"repository": ""}),
         ("standard-webhooks", {"repository": ""}),
+        ("bitbucket", {"repository": {"full_name": "", "links": {"html": {"href": ""}}}}),
+        ("bitbucket", {"repository": {"links": {"html": None}}}),
+        ("bitbucket-server", {"repository": {"slug": "fleet", "project": {"key": ""}}}),
+        ("bitbucket-server", {"repository": {"links": {"clone": [{"href": ""}], "self": None}}}),
     ],
 )
 def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Change) -> None:
@@ -114,6 +139,8 @@ def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Cha
         ("gitea", "X-Gitea-Event"),
         ("gogs", "X-Gogs-Event"),
         ("sourcehut", "X-Webhook-Event"),
+        ("bitbucket", "X-Event-Key"),
+        ("bitbucket-server", "X-Event-Key"),
     ],
 )
 def test_a_missing_event_header_is_named(provider: str, header: str) -> None:
@@ -145,6 +172,10 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("standard-webhooks", FORM_TYPE, False),
         ("sourcehut", "application/json", True),
         ("sourcehut", FORM_TYPE, False),
+        ("bitbucket", "application/json", True),
+        ("bitbucket", FORM_TYPE, False),
+        ("bitbucket-server", "application/json; charset=utf-8", True),
+        ("bitbucket-server", "text/plain", False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(
@@ -194,6 +225,10 @@ def test_a_form_whose_payload_is_not_encoded_is_malformed() -> None:
         (b"[" * 100_000, "cannot be read"),
         (b'{"x":' + b"[" * 100_000, "nested too deeply"),
         (b'{"ref":"\xff","data":{"webhook":{"uuid":"\xff"}}}', "text that is not UTF-8"),
+        (
+            b'{"ref":"\xff","repository":{"full_name":"\xff","slug":"\xff"}}',
+            "text that is not UTF-8",
+        ),
         (b'{"ref":"\\ud800"}', "cannot be read"),
         (b'\xef\xbb\xbf{"ref":"a"}', "cannot be read"),
     ],

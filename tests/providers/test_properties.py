@@ -38,6 +38,8 @@ keys = st.text(max_size=3) | st.sampled_from(
         *("paths", "ping", "clone_url", "url", "object_kind", "event_name"),
         *("data", "errors", "webhook", "old", "new", "id", "name", "owner", "canonicalName"),
         *("mirror", "ref_type", "sha", "refs", "push"),
+        *("push", "changes", "old", "new", "target", "hash", "full_name", "links", "html", "href"),
+        *("fromHash", "toHash", "slug", "key", "clone", "self", "refLimitExceeded"),
     ]
 )
 documents = st.recursive(
@@ -52,6 +54,7 @@ values = st.text(max_size=20) | st.sampled_from(
         *("application/json", "application/x-www-form-urlencoded", "push", "ping", "create"),
         *("Push Hook", "System Hook", "sha256=", "v1,", "1773476813", "whsec_"),
         *("GIT_POST_RECEIVE", "repo:post-update", "delete", "v1a,", "6a1f0c93d2b7e458"),
+        *("repo:push", "repo:refs_changed", "mirror:repo_synchronized", "diagnostics:ping"),
     ]
 )
 header_names = st.sampled_from(
@@ -62,6 +65,7 @@ header_names = st.sampled_from(
         *("x-forgejo-signature", "x-signature", "x-delivery-id"),
         *("x-gogs-event", "x-gogs-signature", "x-webhook-event", "x-webhook-delivery"),
         *("x-payload-signature", "x-payload-nonce"),
+        *("x-event-key", "x-request-uuid", "x-request-id", "x-hub-signature"),
     ]
 )
 headers_of_any_kind = st.dictionaries(header_names, values)

@@ -25,15 +25,14 @@ NOT_TOLD = {"gogs/jenkins-x__tag_create.json": "Gogs did not tell the commit of 
 """An event that is a push here, though not by its name, and does not tell which refs moved."""
 
 
-def rows() -> list[dict[str, str]]:
+def manifest() -> list[dict[str, str]]:
     if not MANIFEST.is_file():
         return []
     with MANIFEST.open(newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file, delimiter="\t"))
-    return [row for row in table if row["provider"] in PROVIDERS]
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
-ROWS = rows()
+ROWS = [row for row in manifest() if row["provider"] in PROVIDERS]
 needs_payloads = pytest.mark.skipif(
     not ROWS, reason=f"the collection of real bodies is not there: {PAYLOADS}"
 )
@@ -103,6 +102,73 @@ def test_a_real_push_is_read(row: dict[str, str]) -> None:
     path = path or payload["repository"]["full_name"]
     assert any(url.removesuffix(".git").endswith(path) for url in result.repository_urls)
     assert (update.incomplete is None) is is_complete(row, payload)
+
+
+BITBUCKET = {"bitbucket-cloud": "bitbucket", "bitbucket-dc": "bitbucket-server"}
+"""The provider of each of the collection's folders."""
+
+SIDES = {"create": (True, False), "delete": (False, True), "update": (False, False)}
+SIDES |= {"ADD": SIDES["create"], "DELETE": SIDES["delete"], "UPDATE": SIDES["update"]}
+"""Whether a change that is described so creates its ref, and whether it deletes it."""
+
+PLUGIN = {
+    "bitbucket-dc/jenkins-evt__legacyPayload.json",
+    "bitbucket-dc/jenkins-evt__updatePayload.json",
+}
+"""What a plugin for old Bitbucket Servers sent, by the event key of Cloud."""
+
+
+def bitbucket_rows() -> list[dict[str, str]]:
+    return [row for row in manifest() if row["provider"] in BITBUCKET]
+
+
+def parse_bitbucket(row: dict[str, str]) -> Push | Ignored:
+    body = (PAYLOADS / row["provider"] / row["file"]).read_bytes()
+    payload = json.loads(body)
+    event = "repo:push" if name(row) in PLUGIN or "push" in payload else "diagnostics:ping"
+    headers = {
+        "content-type": "application/json",
+        "x-event-key": payload.get("eventKey", event),
+    }
+    return PROVIDERS[BITBUCKET[row["provider"]]].parse_push(headers, body)
+
+
+def described_changes(row: dict[str, str]) -> list[tuple[bool, bool, str]]:
+    """What the collection says of each ref: is it created, is it deleted, what does it start with.
+
+    As "update:branch,forced,commits=5 + create:tag,commits=0" or "ADD:TAG commits=4".
+    """
+    if row["file"].startswith("zulip"):
+        return [(False, False, "refs/heads/")] * 2
+    changes = []
+    for described in row["detail"].split(" + "):
+        change, _, kind = described.replace(" ", ",").split(",")[0].partition(":")
+        if change:
+            prefix = "refs/tags/" if kind.lower() == "tag" else "refs/heads/"
+            changes.append((*SIDES[change], prefix))
+    return changes
+
+
+@needs_payloads
+@pytest.mark.parametrize("row", bitbucket_rows(), ids=name)
+def test_a_real_body_of_bitbucket_is_read_or_refused(row: dict[str, str]) -> None:
+    if name(row) in PLUGIN:
+        with pytest.raises(MalformedPayload, match="or of a plugin"):
+            parse_bitbucket(row)
+        return
+    result = parse_bitbucket(row)
+    if row["file"] == "jenkins__ping.json":
+        assert isinstance(result, Ignored)
+        assert result.reason.startswith("a ping")
+        return
+    assert isinstance(result, Push)
+    told = [(each.is_created, each.is_deleted, each.ref) for each in result.updates]
+    described = [] if row["detail"] == "empty changes" else described_changes(row)
+    assert len(told) == len(described)
+    for (*sides, ref), (*expected, prefix) in zip(told, described, strict=True):
+        assert sides == expected
+        assert ref.startswith(prefix)
+    assert (result.refs_not_told is not None) is (not described)
 
 
 FILES = ("added", "modified", "removed")

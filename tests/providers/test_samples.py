@@ -64,6 +64,8 @@ LACKS = {
         "ping": "it has no test delivery: a sample is shown where the webhook is made",
         "push_forced": "nothing in a payload tells that a push was forced",
     },
+    "bitbucket": {"ping": "no test delivery is documented"},
+    "bitbucket-server": {"push_forced": "nothing in a payload tells that a push was forced"},
 }
 """Why a provider has no sample of a case."""
 

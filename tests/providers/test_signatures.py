@@ -35,6 +35,14 @@ def test_github_verifies_the_vector_that_github_publishes() -> None:
     verify("github", headers, b"It's a Secret to Everybody", body=b"Hello, World!")
 
 
+@pytest.mark.parametrize("provider", ["bitbucket", "bitbucket-server"])
+def test_bitbucket_verifies_the_vector_that_atlassian_publishes(provider: str) -> None:
+    """https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/"""
+    signature = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"
+    headers = {"x-hub-signature": signature}
+    verify(provider, headers, b"It's a Secret to Everybody", body=b"Hello World!")
+
+
 @pytest.mark.parametrize(
     ("provider", "headers"),
     [
@@ -48,6 +56,8 @@ def test_github_verifies_the_vector_that_github_publishes() -> None:
         ("generic", {"x-signature": f"sha256={HEX}"}),
         ("ghcr", {"x-hub-signature-256": f"sha256={HEX}"}),
         ("gogs", {"x-gogs-signature": HEX}),
+        ("bitbucket", {"x-hub-signature": f"sha256={HEX}"}),
+        ("bitbucket-server", {"x-hub-signature": f"sha256={HEX}"}),
     ],
 )
 def test_a_signature_in_the_providers_header_verifies(
@@ -85,6 +95,11 @@ def test_a_signature_in_the_providers_header_verifies(
         ("sourcehut", {}),
         ("sourcehut", {"x-payload-nonce": NONCE}),
         ("sourcehut", {"x-payload-signature": "A" * 86 + "=="}),
+        ("bitbucket", {}),
+        ("bitbucket", {"x-hub-signature": ""}),
+        ("bitbucket", {"x-hub-signature-256": f"sha256={HEX}"}),
+        ("bitbucket-server", {"authorization": "Basic cm91dGVyOmh1bnRlcjI="}),
+        ("bitbucket-server", {"x-event-key": "diagnostics:ping"}),
     ],
 )
 def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
@@ -116,6 +131,13 @@ def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(
         ("gogs", {"x-gogs-signature": f"sha256={HEX}"}, False),
         ("gogs", {"x-gogs-signature": HEX.upper()}, False),
         ("gogs", {"x-gogs-signature": "0" * 64}, True),
+        ("bitbucket", {"x-hub-signature": HEX}, False),
+        ("bitbucket", {"x-hub-signature": f"sha1={HEX[:40]}"}, False),
+        ("bitbucket", {"x-hub-signature": f"sha256={HEX}, sha256={HEX}"}, False),
+        ("bitbucket", {"x-hub-signature": "sha256=" + "0" * 64}, True),
+        ("bitbucket-server", {"x-hub-signature": f"sha1={HEX}"}, False),
+        ("bitbucket-server", {"x-hub-signature": f"sha256={HEX.upper()}"}, False),
+        ("bitbucket-server", {"x-hub-signature": "sha256=" + "0" * 64}, True),
     ],
 )
 def test_a_wrong_signature_is_refused_before_the_body_is_read_if_its_form_is_wrong(
@@ -213,6 +235,8 @@ PROOFS = [
     ("gogs", SECRET, ["x-gogs-signature"]),
     ("standard-webhooks", SECRET, STANDARD),
     ("sourcehut", SECRET, ["x-payload-signature", "x-payload-nonce"]),
+    ("bitbucket", SECRET, ["x-hub-signature"]),
+    ("bitbucket-server", SECRET, ["x-hub-signature"]),
 ]
 
 

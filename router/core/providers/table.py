@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.providers import (
+    bitbucket,
+    bitbucket_server,
     dockerhub,
     generic,
     ghcr,
@@ -90,6 +92,8 @@ _OCI_REGISTRIES = (
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
     _registry("quay", quay),
+    _provider("bitbucket", bitbucket),
+    _provider("bitbucket-server", bitbucket_server),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
