@@ -86,14 +86,14 @@ _GIT_HOSTS = (
     _provider("gogs", gogs),
     _provider("standard-webhooks", standard_webhooks),
     _provider("sourcehut", sourcehut),
+    _provider("bitbucket", bitbucket),
+    _provider("bitbucket-server", bitbucket_server),
 )
-_OCI_REGISTRIES = (
+_OCI_REGISTRIES: tuple[Registry, ...] = (
     _registry("ghcr", ghcr),
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
     _registry("quay", quay),
-    _provider("bitbucket", bitbucket),
-    _provider("bitbucket-server", bitbucket_server),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
