@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,8 +32,10 @@ from tests.providers.signing import (
 ZERO = "0" * 40
 MAIN = "refs/heads/main"
 LISTLESS = {"sourcehut", "bitbucket", "bitbucket-server"}
+LISTLESS = {"azure-devops", "codecommit", "gerrit"}
 """Providers that list no files."""
 URL = "https://git.acme.example/acme/fleet.git"
+CODECOMMIT_URL = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/fleet"
 
 
 def commit(number: int = 1, **changes: Any) -> OutgoingCommit:
@@ -119,6 +122,8 @@ def every_path(outgoing: OutgoingPush) -> set[str]:
 def test_a_push_we_send_reads_back_and_hides_no_path_without_saying_so(
     provider: Provider, secret: bytes, outgoing: OutgoingPush
 ) -> None:
+    if provider.name == "codecommit":
+        outgoing = of_codecommit(outgoing)
     result = round_trip(provider, outgoing, secret)
     assert result.delivery_id == "d-1"
     if outgoing.before == outgoing.after or is_untold(provider.name, outgoing):
@@ -132,6 +137,15 @@ def test_a_push_we_send_reads_back_and_hides_no_path_without_saying_so(
     if provider.name == "sourcehut" and is_zero(outgoing.before):
         assert result.refs_not_told
         return
+    assert result.delivery_id == (None if provider.name == "gerrit" else "d-1")
+    if outgoing.before == outgoing.after:
+        assert isinstance(result, Ignored)
+        return
+    assert isinstance(result, Push)
+    if result.repository_path is None:
+        assert outgoing.repository_url in result.repository_urls
+    else:
+        assert result.repository_path == repository_path(outgoing.repository_url)
     (update,) = result.updates
     before = outgoing.before
     if provider.name == "gogs" and outgoing.ref.startswith("refs/tags/"):
@@ -143,6 +157,17 @@ def test_a_push_we_send_reads_back_and_hides_no_path_without_saying_so(
 def is_untold(provider: str, outgoing: OutgoingPush) -> bool:
     """Whether the provider tells that a ref was deleted by what is no push, or without its name."""
     return provider in ("gogs", "sourcehut") and is_zero(outgoing.after)
+
+
+def of_codecommit(outgoing: OutgoingPush) -> OutgoingPush:
+    """A push of a repository it can have; its events leave out the side that has no commit."""
+    before, after = outgoing.before, outgoing.after
+    return replace(
+        outgoing,
+        repository_url=CODECOMMIT_URL,
+        before="0" * len(after) if is_zero(before) else before,
+        after="0" * len(before) if is_zero(after) else after,
+    )
 
 
 def check_paths(update: RefUpdate, outgoing: OutgoingPush) -> None:

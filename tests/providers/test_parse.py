@@ -15,6 +15,32 @@ from router.core.push import Ignored, Push, RefUpdate
 from tests.providers.changing import Change, changed
 from tests.providers.signing import sample_json
 
+REF_NAMES = {"ref": "name", "before": "oldObjectId", "after": "newObjectId"}
+DETAIL_NAMES = {
+    "ref": "referenceFullName",
+    "before": "oldCommitId",
+    "after": "commitId",
+    "repository": "repositoryName",
+}
+GERRIT_NAMES = {"ref": "refName", "before": "oldRev", "after": "newRev", "repository": "project"}
+
+
+def changed(provider: str, payload: Any, change: Change) -> Any:
+    """The payload with ref, before, after or repository replaced, wherever they stand in it."""
+    for field, value in change.items():
+        match provider:
+            case "azure-devops" if field in REF_NAMES:
+                payload["resource"]["refUpdates"][0][REF_NAMES[field]] = value
+            case "azure-devops":
+                payload["resource"][field] = value
+            case "codecommit":
+                payload["detail"][DETAIL_NAMES[field]] = value
+            case "gerrit":
+                payload["refUpdate"][GERRIT_NAMES[field]] = value
+            case _:
+                payload[field] = value
+    return payload
+
 
 def parse(provider: str, change: Change) -> Push | Ignored:
     """Read the provider's `push` sample with fields of the payload replaced."""
@@ -54,6 +80,8 @@ def update_of(provider: str, change: Change) -> RefUpdate:
             r"Expected `str.*`, got `int` - at `\$\.(.*\.)?(after|new\.id|hash|toHash)`",
         ),
         ({"repository": 5}, r"\$\.(.*\.)?repository"),
+        ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\..+`"),
+        ({"repository": 5}, r"\$\.(.*\.)?(repository|project)"),
     ],
 )
 def test_what_cannot_be_a_push_is_malformed(provider: str, change: Change, message: str) -> None:
@@ -72,7 +100,7 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
     result = parse(provider, {"before": "a" * 40, "after": "A" * 40})
     assert isinstance(result, Ignored)
     assert result.reason.startswith("nothing moved")
-    assert result.delivery_id
+    assert bool(result.delivery_id) is (provider != "gerrit"), "Gerrit sends no id"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +122,7 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
     ],
 )
 def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Change) -> None:
-    with pytest.raises(MalformedPayload, match="names no URL of the repository"):
+    with pytest.raises(MalformedPayload, match=r"names no (URL of the repository|project)"):
         parse(provider, change)
 
 
@@ -143,6 +171,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("bitbucket", FORM_TYPE, False),
         ("bitbucket-server", "application/json; charset=utf-8", True),
         ("bitbucket-server", "text/plain", False),
+        ("azure-devops", "application/json; charset=utf-8", True),
+        ("azure-devops", FORM_TYPE, False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(
@@ -196,6 +226,7 @@ def test_a_form_whose_payload_is_not_encoded_is_malformed() -> None:
             b'"data":{"webhook":{"uuid":"\xff"}}}',
             "text that is not UTF-8",
         ),
+        (b'{"ref":"\xff","eventType":"\xff","source":"\xff","type":"\xff"}', "that is not UTF-8"),
         (b'{"ref":"\\ud800"}', "cannot be read"),
         (b'\xef\xbb\xbf{"ref":"a"}', "cannot be read"),
     ],

@@ -30,6 +30,7 @@ leaves = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=()), max_size=5)
     | st.sampled_from(["refs/heads/main", "0" * 40, "a" * 40, "b" * 64, "push", "https://a/b"])
+    | st.sampled_from(["git.push", "aws.codecommit", "ref-updated", "batch-ref-updated"])
 )
 keys = st.text(max_size=3) | st.sampled_from(
     [
@@ -40,6 +41,9 @@ keys = st.text(max_size=3) | st.sampled_from(
         *("mirror", "ref_type", "sha", "refs", "push"),
         *("push", "changes", "old", "new", "target", "hash", "full_name", "links", "html", "href"),
         *("fromHash", "toHash", "slug", "key", "clone", "self", "refLimitExceeded"),
+        *("eventType", "resource", "refUpdates", "name", "remoteUrl", "oldObjectId", "newObjectId"),
+        *("source", "detail-type", "region", "detail", "event", "repositoryName", "commitId"),
+        *("referenceFullName", "oldCommitId", "type", "refUpdate", "refName", "oldRev", "newRev"),
     ]
 )
 documents = st.recursive(
@@ -66,6 +70,7 @@ header_names = st.sampled_from(
         *("x-gogs-event", "x-gogs-signature", "x-webhook-event", "x-webhook-delivery"),
         *("x-payload-signature", "x-payload-nonce"),
         *("x-event-key", "x-request-uuid", "x-request-id", "x-hub-signature"),
+        *("x-forgejo-signature", "x-signature", "x-delivery-id", "x-amz-sns-message-type"),
     ]
 )
 headers_of_any_kind = st.dictionaries(header_names, values)

@@ -23,6 +23,8 @@ MALFORMED = {"github/packit__push.json": "at `$.commits[0]`"}
 
 NOT_TOLD = {"gogs/jenkins-x__tag_create.json": "Gogs did not tell the commit of a tag"}
 """An event that is a push here, though not by its name, and does not tell which refs moved."""
+REFUSED = {"codecommit": "make an EventBridge rule"}
+"""Providers of which the collection holds only what is refused: triggers, as SNS sends them."""
 
 
 def manifest() -> list[dict[str, str]]:
@@ -33,6 +35,10 @@ def manifest() -> list[dict[str, str]]:
 
 
 ROWS = [row for row in manifest() if row["provider"] in PROVIDERS]
+ROWS = rows()
+OTHER = [row for row in ROWS if row["provider"] in (*REFUSED, "azure-devops")]
+LISTED = [row for row in ROWS if row not in OTHER]
+"""Of providers that list files, whose row tells the kind of event."""
 needs_payloads = pytest.mark.skipif(
     not ROWS, reason=f"the collection of real bodies is not there: {PAYLOADS}"
 )
@@ -65,7 +71,7 @@ def parse(row: dict[str, str]) -> Push | Ignored:
 
 
 @needs_payloads
-@pytest.mark.parametrize("row", [row for row in ROWS if row["kind"] != "push"], ids=name)
+@pytest.mark.parametrize("row", [row for row in LISTED if row["kind"] != "push"], ids=name)
 def test_a_real_body_that_is_no_push_is_ignored(row: dict[str, str]) -> None:
     result = parse(row)
     if name(row) in NOT_TOLD:
@@ -82,7 +88,7 @@ def test_a_real_body_that_is_no_push_is_ignored(row: dict[str, str]) -> None:
 
 
 @needs_payloads
-@pytest.mark.parametrize("row", [row for row in ROWS if row["kind"] == "push"], ids=name)
+@pytest.mark.parametrize("row", [row for row in LISTED if row["kind"] == "push"], ids=name)
 def test_a_real_push_is_read(row: dict[str, str]) -> None:
     if name(row) in MALFORMED:
         with pytest.raises(MalformedPayload, match=re.escape(MALFORMED[name(row)])):
@@ -232,3 +238,29 @@ def test_a_real_body_of_a_registry_is_read_or_answered_with_the_reason(
     else:
         assert isinstance(expected, str)
         assert result.reason.startswith(expected)
+
+
+@needs_payloads
+@pytest.mark.parametrize("row", [row for row in OTHER if row["provider"] in REFUSED], ids=name)
+def test_a_real_body_of_another_way_to_be_told_is_refused(row: dict[str, str]) -> None:
+    with pytest.raises(MalformedPayload, match=REFUSED[row["provider"]]):
+        parse(row)
+
+
+@needs_payloads
+@pytest.mark.parametrize("row", [row for row in OTHER if row["provider"] not in REFUSED], ids=name)
+def test_a_real_push_without_lists_is_read(row: dict[str, str]) -> None:
+    resource = json.loads((PAYLOADS / row["provider"] / row["file"]).read_bytes())["resource"]
+    (moved,) = resource["refUpdates"]
+    result = parse(row)
+    assert isinstance(result, Push)
+    (update,) = result.updates
+    assert (update.ref, update.before, update.after, update.forced) == (
+        moved["name"],
+        moved["oldObjectId"],
+        moved["newObjectId"],
+        moved.get("forced"),
+    )
+    assert update.is_deleted is ("remove_branch" in row["file"])
+    assert (update.paths, bool(update.incomplete)) == ((), True)
+    assert resource["repository"]["remoteUrl"] in result.repository_urls

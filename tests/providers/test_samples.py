@@ -66,6 +66,18 @@ LACKS = {
     },
     "bitbucket": {"ping": "no test delivery is documented"},
     "bitbucket-server": {"push_forced": "nothing in a payload tells that a push was forced"},
+    "azure-devops": {"truncated": "it has no lists of files that could be cut"},
+    "codecommit": {
+        "push_many_refs": "an event tells of one ref",
+        "push_forced": "it does not say whether a push was forced",
+        "truncated": "it has no lists of files that could be cut",
+        "ping": "EventBridge sends no test",
+    },
+    "gerrit": {
+        "push_forced": "it does not say whether a push was forced",
+        "truncated": "it has no lists of files that could be cut",
+        "ping": "the plugin sends no test",
+    },
 }
 """Why a provider has no sample of a case."""
 

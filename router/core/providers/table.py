@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.providers import (
+    azure_devops,
     bitbucket,
     bitbucket_server,
     dockerhub,
@@ -94,6 +95,7 @@ _OCI_REGISTRIES: tuple[Registry, ...] = (
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
     _registry("quay", quay),
+    _provider("azure-devops", azure_devops),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
