@@ -153,7 +153,7 @@ def test_a_delivery_without_an_id_has_none() -> None:
         assert parse({"id": nothing}, where="top").delivery_id is None
 
 
-@pytest.mark.parametrize("provider", ["github", "gitlab", "gitea", "generic"])
+@pytest.mark.parametrize("provider", ["github", "gitlab", "gitea", "generic", "codecommit"])
 def test_a_body_of_another_provider_is_refused(provider: str) -> None:
     headers, payload = sample_json(provider, "push")
     with pytest.raises(MalformedPayload, match="missing required field `eventType`"):

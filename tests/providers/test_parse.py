@@ -173,6 +173,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("bitbucket-server", "text/plain", False),
         ("azure-devops", "application/json; charset=utf-8", True),
         ("azure-devops", FORM_TYPE, False),
+        ("codecommit", "application/json; charset=utf-8", True),
+        ("codecommit", "text/plain", False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(

@@ -10,6 +10,7 @@ from router.core.providers import (
     azure_devops,
     bitbucket,
     bitbucket_server,
+    codecommit,
     dockerhub,
     generic,
     ghcr,
@@ -96,6 +97,7 @@ _OCI_REGISTRIES: tuple[Registry, ...] = (
     _registry("harbor", harbor),
     _registry("quay", quay),
     _provider("azure-devops", azure_devops),
+    _provider("codecommit", codecommit),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
