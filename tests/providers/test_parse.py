@@ -119,6 +119,7 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
         ("bitbucket", {"repository": {"links": {"html": None}}}),
         ("bitbucket-server", {"repository": {"slug": "fleet", "project": {"key": ""}}}),
         ("bitbucket-server", {"repository": {"links": {"clone": [{"href": ""}], "self": None}}}),
+        ("gerrit", {"repository": ""}),
     ],
 )
 def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Change) -> None:
@@ -175,6 +176,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("azure-devops", FORM_TYPE, False),
         ("codecommit", "application/json; charset=utf-8", True),
         ("codecommit", "text/plain", False),
+        ("gerrit", "application/json; charset=UTF-8", True),
+        ("gerrit", "text/plain", False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(

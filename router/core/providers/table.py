@@ -13,6 +13,7 @@ from router.core.providers import (
     codecommit,
     dockerhub,
     generic,
+    gerrit,
     ghcr,
     gitea,
     github,
@@ -98,6 +99,7 @@ _OCI_REGISTRIES: tuple[Registry, ...] = (
     _registry("quay", quay),
     _provider("azure-devops", azure_devops),
     _provider("codecommit", codecommit),
+    _provider("gerrit", gerrit),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
