@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 URL = "https://git.acme.example/acme/fleet"
-URLS: dict[str, str] = {}
+URLS = {"codecommit": "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/fleet"}
 """Where a provider's repositories have another form of URL."""
 
 ARTIFACT = "oci://registry.acme.example/acme/layers/app"
@@ -154,7 +154,7 @@ async def start(world: World, repository: Repository) -> FluxStandIn:
         (world.folder / "secrets" / f"of-{name}-hook").write_bytes(held)
         (world.folder / "secrets" / f"of-{name}-sender").write_bytes(signs)
     (world.folder / "router.yaml").write_text(routing_file(repository, flux_url))
-    await world.start()
+    await world.start(ROUTER_DATA_DIR=str(world.folder / "clones"))
     return flux
 
 

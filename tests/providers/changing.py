@@ -32,6 +32,29 @@ def _at_sourcehut(payload: Any, change: Change) -> Any:
     return payload
 
 
+def _at_azure(payload: Any, change: Change) -> Any:
+    names = {"ref": "name", "before": "oldObjectId", "after": "newObjectId"}
+    for field, value in change.items():
+        if field in names:
+            payload["resource"]["refUpdates"][0][names[field]] = value
+        else:
+            payload["resource"][field] = value
+    return payload
+
+
+def _at_codecommit(payload: Any, change: Change) -> Any:
+    names = {"ref": "referenceFullName", "before": "oldCommitId", "after": "commitId"}
+    names["repository"] = "repositoryName"
+    payload["detail"] |= {names[field]: value for field, value in change.items()}
+    return payload
+
+
+def _at_gerrit(payload: Any, change: Change) -> Any:
+    names = {"ref": "refName", "before": "oldRev", "after": "newRev", "repository": "project"}
+    payload["refUpdate"] |= {names[field]: value for field, value in change.items()}
+    return payload
+
+
 def _at_bitbucket(payload: Any, change: Change) -> Any:
     """Where a ref is told by kind and name, and so cannot but begin with refs/heads/."""
     moved = payload["push"]["changes"][0]
@@ -53,6 +76,9 @@ def _at_bitbucket_server(payload: Any, change: Change) -> Any:
 
 _PLACES: dict[str, Callable[[Any, Change], Any]] = {
     "sourcehut": _at_sourcehut,
+    "azure-devops": _at_azure,
+    "codecommit": _at_codecommit,
+    "gerrit": _at_gerrit,
     "bitbucket": _at_bitbucket,
     "bitbucket-server": _at_bitbucket_server,
 }

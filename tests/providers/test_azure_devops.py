@@ -11,8 +11,8 @@ from router.core.errors import MalformedPayload
 from router.core.naming import normalize_url
 from router.core.providers.azure_devops import NO_REFS, NO_REPOSITORY, encode_push, parse_push
 from router.core.push import Ignored, Push
+from tests.providers.outgoing import ZERO, commit, push
 from tests.providers.signing import SECRET, lower_names, sample_json
-from tests.providers.test_encode import ZERO, commit, push
 
 
 def parse(change: dict[str, Any], *, where: str = "resource") -> Push | Ignored:

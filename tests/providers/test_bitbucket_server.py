@@ -11,8 +11,8 @@ from router.core.errors import InvalidSignature, MalformedPayload
 from router.core.naming import normalize_url
 from router.core.providers import bitbucket_server
 from router.core.push import Ignored, Push
+from tests.providers.outgoing import commit, push, send
 from tests.providers.signing import NOW_SECONDS, SECRET, hex_signature, sample, sample_json, signed
-from tests.providers.test_encode import commit, push, send
 
 OLD, NEW = "8f3c1d5b7a9e2460c8d4f1b36e5a7902d1c4b8e6", "1be07c95d2f84a63907b5ce1f48d2a36b09c7e15"
 ZERO = "0" * 40

@@ -11,8 +11,8 @@ from router.core.errors import MalformedPayload, SettingsInvalid
 from router.core.naming import normalize_url
 from router.core.providers.codecommit import NOT_SNS, encode_push, parse_push
 from router.core.push import Ignored, Push
+from tests.providers.outgoing import CODECOMMIT_URL, push
 from tests.providers.signing import NOW_SECONDS, SECRET, sample, sample_json
-from tests.providers.test_encode import CODECOMMIT_URL, push
 
 A, B, ZERO = "8f3c1d5b7a9e2460c8d4f1b36e5a7902d1c4b8e6", "b" * 40, "0" * 40
 

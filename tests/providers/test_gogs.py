@@ -10,8 +10,8 @@ import pytest
 from router.core.errors import MalformedPayload
 from router.core.providers import gogs
 from router.core.push import Ignored, Push
+from tests.providers.outgoing import URL, commit, push, send
 from tests.providers.signing import SECRET, sample, sample_json
-from tests.providers.test_encode import URL, commit, push, send
 
 Change = dict[str, Any]
 ZERO = "0" * 40

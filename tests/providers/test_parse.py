@@ -15,32 +15,6 @@ from router.core.push import Ignored, Push, RefUpdate
 from tests.providers.changing import Change, changed
 from tests.providers.signing import sample_json
 
-REF_NAMES = {"ref": "name", "before": "oldObjectId", "after": "newObjectId"}
-DETAIL_NAMES = {
-    "ref": "referenceFullName",
-    "before": "oldCommitId",
-    "after": "commitId",
-    "repository": "repositoryName",
-}
-GERRIT_NAMES = {"ref": "refName", "before": "oldRev", "after": "newRev", "repository": "project"}
-
-
-def changed(provider: str, payload: Any, change: Change) -> Any:
-    """The payload with ref, before, after or repository replaced, wherever they stand in it."""
-    for field, value in change.items():
-        match provider:
-            case "azure-devops" if field in REF_NAMES:
-                payload["resource"]["refUpdates"][0][REF_NAMES[field]] = value
-            case "azure-devops":
-                payload["resource"][field] = value
-            case "codecommit":
-                payload["detail"][DETAIL_NAMES[field]] = value
-            case "gerrit":
-                payload["refUpdate"][GERRIT_NAMES[field]] = value
-            case _:
-                payload[field] = value
-    return payload
-
 
 def parse(provider: str, change: Change) -> Push | Ignored:
     """Read the provider's `push` sample with fields of the payload replaced."""
@@ -70,16 +44,6 @@ def update_of(provider: str, change: Change) -> RefUpdate:
         ({"after": "g" * 40}, "after is not a commit id"),
         ({"after": "a" * 41}, "after is not a commit id"),
         ({"after": "a" * 40 + "\n"}, "after is not a commit id"),
-        (
-            {"after": 1},
-            r"Expected `str.*`, got `int` - at `\$\.(.*\.)?(after|new\.id|hash|toHash)`",
-        ),
-        ({"repository": 5}, r"\$\.(.*\.)?repository"),
-        (
-            {"after": 1},
-            r"Expected `str.*`, got `int` - at `\$\.(.*\.)?(after|new\.id|hash|toHash)`",
-        ),
-        ({"repository": 5}, r"\$\.(.*\.)?repository"),
         ({"after": 1}, r"Expected `str.*`, got `int` - at `\$\..+`"),
         ({"repository": 5}, r"\$\.(.*\.)?(repository|project)"),
     ],
@@ -114,12 +78,12 @@ def test_a_push_that_moves_nothing_is_ignored_with_its_delivery_id(provider: str
         ("gogs", {"repository": {"mirror": True, "clone_url": ""}, "ref": "main"}),
         ("generic", {"repository": None}),
         ("generic", {"repository": ""}),
-        ("standard-webhooks", {"repository": ""}),
         ("bitbucket", {"repository": {"full_name": "", "links": {"html": {"href": ""}}}}),
         ("bitbucket", {"repository": {"links": {"html": None}}}),
         ("bitbucket-server", {"repository": {"slug": "fleet", "project": {"key": ""}}}),
         ("bitbucket-server", {"repository": {"links": {"clone": [{"href": ""}], "self": None}}}),
         ("gerrit", {"repository": ""}),
+        ("standard-webhooks", {"repository": ""}),
     ],
 )
 def test_a_push_that_names_no_repository_is_malformed(provider: str, change: Change) -> None:
@@ -163,6 +127,12 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("gitea", "application/xml", False),
         ("generic", "application/json", True),
         ("generic", FORM_TYPE, False),
+        ("azure-devops", "application/json; charset=utf-8", True),
+        ("azure-devops", FORM_TYPE, False),
+        ("codecommit", "application/json; charset=utf-8", True),
+        ("codecommit", "text/plain", False),
+        ("gerrit", "application/json; charset=UTF-8", True),
+        ("gerrit", "text/plain", False),
         ("gogs", "application/json", True),
         ("gogs", "text/json", False),
         ("standard-webhooks", FORM_TYPE, False),
@@ -172,12 +142,6 @@ FORM_TYPE = "application/x-www-form-urlencoded"
         ("bitbucket", FORM_TYPE, False),
         ("bitbucket-server", "application/json; charset=utf-8", True),
         ("bitbucket-server", "text/plain", False),
-        ("azure-devops", "application/json; charset=utf-8", True),
-        ("azure-devops", FORM_TYPE, False),
-        ("codecommit", "application/json; charset=utf-8", True),
-        ("codecommit", "text/plain", False),
-        ("gerrit", "application/json; charset=UTF-8", True),
-        ("gerrit", "text/plain", False),
     ],
 )
 def test_only_the_content_types_of_a_provider_are_read(
@@ -227,11 +191,10 @@ def test_a_form_whose_payload_is_not_encoded_is_malformed() -> None:
         (b"[" * 100_000, "cannot be read"),
         (b'{"x":' + b"[" * 100_000, "nested too deeply"),
         (
-            b'{"ref":"\xff","repository":{"full_name":"\xff","slug":"\xff"},'
-            b'"data":{"webhook":{"uuid":"\xff"}}}',
+            b'{"ref":"\xff","eventType":"\xff","source":"\xff","type":"\xff",'
+            b'"repository":{"full_name":"\xff","slug":"\xff"},"data":{"webhook":{"uuid":"\xff"}}}',
             "text that is not UTF-8",
         ),
-        (b'{"ref":"\xff","eventType":"\xff","source":"\xff","type":"\xff"}', "that is not UTF-8"),
         (b'{"ref":"\\ud800"}', "cannot be read"),
         (b'\xef\xbb\xbf{"ref":"a"}', "cannot be read"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from router.core.errors import MalformedPayload
 from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored
-from tests.providers.test_encode import ZERO, commit, push, send
+from tests.providers.outgoing import ZERO, commit, push, send
 
 GENERIC = {"repository": "https://git.acme.example/fleet"}
 ONE = {"ref": "refs/heads/main", "before": "a" * 40, "after": "b" * 40}

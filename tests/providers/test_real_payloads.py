@@ -35,7 +35,6 @@ def manifest() -> list[dict[str, str]]:
 
 
 ROWS = [row for row in manifest() if row["provider"] in PROVIDERS]
-ROWS = rows()
 OTHER = [row for row in ROWS if row["provider"] in (*REFUSED, "azure-devops")]
 LISTED = [row for row in ROWS if row not in OTHER]
 """Of providers that list files, whose row tells the kind of event."""

@@ -11,6 +11,7 @@ import pytest
 from router.core.errors import InvalidSignature, MalformedPayload, SettingsInvalid
 from router.core.providers import sourcehut
 from router.core.push import Ignored, Push
+from tests.providers.outgoing import push
 from tests.providers.signing import (
     NONCE,
     NOW_SECONDS,
@@ -24,7 +25,6 @@ from tests.providers.signing import (
     sender_secret,
     signed,
 )
-from tests.providers.test_encode import push
 
 OLD, NEW = "8f3c1d5b7a9e2460c8d4f1b36e5a7902d1c4b8e6", "1be07c95d2f84a63907b5ce1f48d2a36b09c7e15"
 MAIN = {"ref": {"name": "refs/heads/main"}, "old": {"id": OLD}, "new": {"id": NEW}}

@@ -12,6 +12,7 @@ from router.core.errors import InvalidSignature, SettingsInvalid
 from router.core.providers import standard_webhooks as module
 from router.core.push import Ignored, Push
 from router.core.verify import MAX_PUBLIC_SIGNATURES
+from tests.providers.outgoing import push
 from tests.providers.signing import (
     NOW_SECONDS,
     OTHER_SECRET,
@@ -23,7 +24,6 @@ from tests.providers.signing import (
     sample,
     standard_headers,
 )
-from tests.providers.test_encode import push
 
 BODY = b'{"ping":true}'
 

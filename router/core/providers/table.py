@@ -91,15 +91,15 @@ _GIT_HOSTS = (
     _provider("sourcehut", sourcehut),
     _provider("bitbucket", bitbucket),
     _provider("bitbucket-server", bitbucket_server),
+    _provider("azure-devops", azure_devops),
+    _provider("codecommit", codecommit),
+    _provider("gerrit", gerrit),
 )
-_OCI_REGISTRIES: tuple[Registry, ...] = (
+_OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
     _registry("quay", quay),
-    _provider("azure-devops", azure_devops),
-    _provider("codecommit", codecommit),
-    _provider("gerrit", gerrit),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
