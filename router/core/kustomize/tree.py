@@ -1,0 +1,56 @@
+"""The files of one commit, as Git has them: their names, kinds and blobs, without their content."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FileKind: TypeAlias = Literal["file", "link", "submodule"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a tree."""
+
+    kind: FileKind
+    blob: str
+    """Id of its content; of a submodule, the commit."""
+
+
+class Tree:
+    """Every file of a commit by its path from the repository's root, bytes that are no text as
+    surrogates. Folders are what files lie in."""
+
+    __slots__ = ("_order", "files", "has_links")
+
+    def __init__(self, files: Mapping[str, FileEntry]) -> None:
+        self.files = files
+        self._order = sorted(files)
+        self.has_links = any(entry.kind == "link" for entry in files.values())
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a file lies below *path*; "" is the root."""
+        return next(self.below(path), None) is not None
+
+    def below(self, path: str) -> Iterator[str]:
+        """The paths of all files below a folder, in order."""
+        prefix = f"{path}/" if path else ""
+        for place in range(bisect_left(self._order, prefix), len(self._order)):
+            name = self._order[place]
+            if not name.startswith(prefix):
+                return
+            yield name
+
+    def changed(self, changes: Iterable[tuple[str, FileEntry | None]]) -> Tree:
+        """The tree after *changes*: paths with their new entries, None for those removed."""
+        files = dict(self.files)
+        for path, entry in changes:
+            if entry is None:
+                files.pop(path, None)
+            else:
+                files[path] = entry
+        return Tree(files)

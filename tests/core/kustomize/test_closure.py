@@ -1,0 +1,146 @@
+"""Which files a build reads, field by field."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.core.kustomize.trees import closure_of
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("resources: [a.yaml, ../other]", {"apps/a.yaml", "other/kustomization.yaml", "other/x"}),
+        ("bases: [../other/]", {"other/kustomization.yaml", "other/x"}),
+        ("patches: [{path: a.yaml}, {patch: '- op: x'}]", {"apps/a.yaml"}),
+        ("patchesStrategicMerge:\n  - a.yaml\n  - |\n    kind: X\n", {"apps/a.yaml"}),
+        ("patchesJson6902: [{path: a.yaml, target: {kind: X}}]", {"apps/a.yaml"}),
+        ("configMapGenerator: [{name: c, files: [k=a.yaml, b], envs: [c]}]",
+         {"apps/a.yaml", "apps/b", "apps/c"}),
+        ("secretGenerator: [{name: c, env: c}]", {"apps/c"}),
+        ("replacements: [{path: a.yaml}, {source: {kind: X}}]", {"apps/a.yaml"}),
+        ("crds: [a.yaml]\nconfigurations: [b]\nopenapi: {path: c}",
+         {"apps/a.yaml", "apps/b", "apps/c"}),
+        ("transformers: [patch.yaml]", {"apps/patch.yaml", "apps/a.yaml"}),
+        ("transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: a.yaml}']",
+         {"apps/a.yaml"}),
+        ("helmCharts: [{name: web, version: 1.2.3, valuesFile: a.yaml}]",
+         {"apps/a.yaml", "apps/charts/web/Chart.yaml", "apps/charts/web/templates/x"}),
+        ("resources: [sub]", {"apps/sub/kustomization.yml", "apps/sub/y"}),
+    ],
+)  # fmt: skip
+def test_every_field_that_names_a_file_is_followed(text: str, read: set[str]) -> None:
+    files = {
+        "apps/kustomization.yaml": text,
+        **dict.fromkeys(("apps/a.yaml", "apps/b", "apps/c", "apps/unread.yaml"), "x"),
+        "apps/patch.yaml": "apiVersion: builtin\nkind: PatchTransformer\npath: a.yaml",
+        "apps/charts/web/Chart.yaml": "name: web",
+        "apps/charts/web/templates/x": "x",
+        "apps/sub/kustomization.yml": "resources: [y]",
+        "apps/sub/y": "y",
+        "other/kustomization.yaml": "resources: [x]",
+        "other/x": "x",
+    }
+    closure = closure_of(files, "./apps")
+    assert closure.unknown is None
+    assert set(closure.files) == {"apps/kustomization.yaml", *read}
+
+
+def test_a_chain_leads_from_a_file_to_the_build() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [../base]",
+        "base/kustomization.yaml": "resources: [x.yaml]",
+        "base/x.yaml": "x",
+    }
+    assert closure_of(files, "apps").chain("base/x.yaml") == (
+        "base/x.yaml",
+        "base/kustomization.yaml",
+        "apps/kustomization.yaml",
+    )
+
+
+def test_a_folder_without_a_kustomization_file_is_read_whole_as_flux_does() -> None:
+    read = {
+        "apps/a.yaml": "x",
+        "apps/b.yml": "x",
+        "apps/deep/c.yaml": "x",
+        "apps/built/kustomization.yaml": "resources: [d.yaml]",
+        "apps/built/d.yaml": "x",
+    }
+    files = read | dict.fromkeys(("apps/README.md", "apps/built/unread.yaml", "apps2/e.yaml"), "x")
+    closure = closure_of(files, "apps")
+    assert closure.unknown is None
+    assert set(closure.files) == set(read)
+
+
+def test_components_of_the_flux_kustomization_are_relative_to_its_folder() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [a.yaml]",
+        "apps/a.yaml": "x",
+        "parts/tls/kustomization.yaml": "kind: Component\npatches: [{path: p.yaml}]",
+        "parts/tls/p.yaml": "x",
+    }
+    closure = closure_of(files, "apps", components=("../parts/tls",))
+    assert {"parts/tls/kustomization.yaml", "parts/tls/p.yaml"} < set(closure.files)
+
+
+def test_what_is_elsewhere_is_told_and_watched_by_nothing() -> None:
+    text = "resources:\n  - https://example.com/x.yaml\n  - github.com/acme/base//prod?ref=v1\n"
+    closure = closure_of({"apps/kustomization.yaml": text}, "apps")
+    assert closure.unknown is None
+    assert [(remote.url, remote.by) for remote in closure.remotes] == [
+        ("https://example.com/x.yaml", "apps/kustomization.yaml"),
+        ("github.com/acme/base//prod?ref=v1", "apps/kustomization.yaml"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("resources: [missing.yaml]", "there is no apps/missing.yaml"),
+        ("resources: [../../out.yaml]", "leads out of the repository"),
+        ("resources: [/etc/passwd]", "is an absolute path"),
+        ("resources: [.]", "is part of a circle"),
+        ("resources: x", "`resources` is no list"),
+        ("resources: [{}]", "holds something that is no text"),
+        ("[]", "it is not one mapping"),
+        ("a: b: c", "it is not YAML"),
+        ("a: *x", "alias"),
+        ("newField: [x]", "field `newField` is not known"),
+        ("components: [a.yaml]", "there is no apps/a.yaml"),
+        ("transformers: [plugin.yaml]", "nobody can tell what the plugin 'Mine' reads"),
+        ("x: " + "[" * 2000, "it is not YAML"),
+    ],
+)
+def test_what_cannot_be_told_makes_the_closure_unknown(text: str, why: str) -> None:
+    files = {
+        "apps/kustomization.yaml": text,
+        "apps/a.yaml": "x",
+        "apps/plugin.yaml": "apiVersion: acme/v1\nkind: Mine\n",
+    }
+    closure = closure_of(files, "apps")
+    assert closure.unknown is not None
+    assert why in closure.unknown
+    assert "apps/kustomization.yaml" in closure.files
+
+
+def test_links_are_followed_within_the_repository_and_no_further() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [linked.yaml, folder/x.yaml]",
+        "base/x.yaml": "x",
+    }
+    links = {"apps/linked.yaml": "../base/x.yaml", "apps/folder": "../base"}
+    closure = closure_of(files, "apps", links=links)
+    assert closure.unknown is None
+    assert set(closure.files) == {*files, *links}
+    outside = closure_of(files, "apps", links=links | {"apps/linked.yaml": "../../etc/passwd"})
+    assert "out of the repository" in (outside.unknown or "")
+    circle = closure_of(files, "apps", links=links | {"apps/linked.yaml": "linked.yaml"})
+    assert "more than 40 links" in (circle.unknown or "")
+
+
+def test_an_alias_bomb_costs_nothing() -> None:
+    lines = ["a0: &a0 [x, x]"]
+    lines += [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    files = {"apps/kustomization.yaml": "\n".join([*lines, "resources: *a39"])}
+    assert closure_of(files, "apps").unknown is not None

@@ -1,0 +1,43 @@
+"""Trees for tests: files with their contents, as a commit would have them."""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import TYPE_CHECKING
+
+from router.core.kustomize.closure import Build, Closure, Need, Reader, find_closure
+from router.core.kustomize.tree import FileEntry, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def blob_of(content: str) -> str:
+    return sha1(content.encode()).hexdigest()
+
+
+def make_tree(files: Mapping[str, str], links: Mapping[str, str] | None = None) -> Tree:
+    """A tree of *files* by content and *links* by target."""
+    entries = {path: FileEntry("file", blob_of(content)) for path, content in files.items()}
+    entries |= {path: FileEntry("link", blob_of(to)) for path, to in (links or {}).items()}
+    return Tree(entries)
+
+
+def closure_of(
+    files: Mapping[str, str],
+    *folders: str,
+    components: tuple[str, ...] = (),
+    links: Mapping[str, str] | None = None,
+) -> Closure:
+    """The closure of *folders*; contents are given as they are asked for, and only these."""
+    tree = make_tree(files, links)
+    contents = {blob_of(text): text.encode() for text in (*files.values(), *(links or {}).values())}
+    blobs: dict[str, bytes | None] = {}
+    reader, build = Reader(), Build(folders=folders, components=components)
+    for _ in range(100):
+        found = find_closure(tree, build, blobs=blobs, reader=reader)
+        if not isinstance(found, Need):
+            return found
+        assert not found.blobs & blobs.keys(), "what was given is asked for again"
+        blobs |= {blob: contents[blob] for blob in found.blobs}
+    raise AssertionError("it never ends")
