@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from router.core.kustomize.tree import Tree
     from router.core.model import (
         Activation,
         Attempt,
@@ -255,6 +256,19 @@ class Git(Protocol):
         """The paths that differ between the trees of two commits of the clone, sorted.
 
         Both sides of a rename; submodules and modes, too. Undecodable bytes are surrogates.
+        """
+        ...
+
+    async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
+        """The files of a commit of the clone: names, kinds and blobs."""
+        ...
+
+    async def read_blobs(
+        self, access: GitAccess, blobs: Collection[str]
+    ) -> Mapping[str, bytes | None]:
+        """Contents of files of the clone's commits; the host is asked at once for all it lacks.
+
+        None for one that is over MAX_DOCUMENT_BYTES, or that the host does not give.
         """
         ...
 

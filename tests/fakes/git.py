@@ -8,11 +8,14 @@ from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from router.core.errors import GitUnavailable
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
+from router.core.kustomize.tree import FileEntry, Tree
 from router.core.naming import compile_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from router.core.kustomize.tree import FileKind
     from router.core.push import Commit
     from router.core.routing import GitAccess, Routing
 
@@ -57,6 +60,25 @@ class FakeHost:
         del self.trees[commit]
 
 
+def kind_of(text: str) -> FileKind:
+    """What a file of a fake host is; its text starts as in tests.remote.git.repository."""
+    if text.startswith("link:"):
+        return "link"
+    return "submodule" if text.startswith("module:") else "file"
+
+
+def content_of(text: str) -> bytes:
+    return text.removeprefix("link:").removeprefix("exec:").encode("utf-8", "surrogateescape")
+
+
+def blob_of(text: str) -> str:
+    """The id Git gives the content."""
+    if text.startswith("module:"):
+        return text.removeprefix("module:")
+    content = content_of(text)
+    return sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 class FakeGit:
     """Implements Git."""
 
@@ -66,6 +88,10 @@ class FakeGit:
         self.clones: dict[str, dict[Commit, Mapping[str, str]]] = {}
         self.kept: dict[tuple[str, str], Commit] = {}
         """URL and entry → the commit last planned."""
+        self.contents: dict[str, bytes] = {}
+        """By blob."""
+        self.brought: set[str] = set()
+        """Blobs whose content the clone has."""
 
     async def list_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
         host = self._ask(access, "list_tips")
@@ -105,6 +131,27 @@ class FakeGit:
         except KeyError:
             raise GitUnavailable("the clone lacks a commit") from None
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
+
+    async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
+        files = self.clones.get(access.url, {}).get(commit)
+        if files is None:
+            raise GitUnavailable("the clone lacks a commit")
+        entries = {path: FileEntry(kind_of(text), blob_of(text)) for path, text in files.items()}
+        self.contents |= {blob_of(text): content_of(text) for text in files.values()}
+        return Tree(entries)
+
+    async def read_blobs(
+        self, access: GitAccess, blobs: Collection[str]
+    ) -> Mapping[str, bytes | None]:
+        missing = set(blobs) - self.brought
+        if missing:
+            self._ask(access, "read_blobs")
+            self.brought |= missing
+        found = {blob: self.contents.get(blob) for blob in blobs}
+        return {
+            blob: content if content is None or len(content) <= MAX_DOCUMENT_BYTES else None
+            for blob, content in found.items()
+        }
 
     async def keep(self, access: GitAccess, repository: str, commit: Commit) -> None:
         if not await self.fetch_commit(access, commit):

@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.kustomize.documents import Unreadable
-from router.core.kustomize.references import read_kustomization, read_plugins
 from router.core.kustomize.walk import BUILD, KUSTOMIZATION_FILES, Remote, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from router.core.kustomize.references import Reference
+    from router.core.kustomize.reader import Reader
     from router.core.kustomize.tree import Tree
 
 
@@ -55,32 +53,6 @@ class Need:
     blobs: frozenset[str]
 
 
-class Reader:
-    """Reads what files of one repository name, each blob once, whichever commit it is in."""
-
-    def __init__(self) -> None:
-        self._read: dict[tuple[str, str], tuple[Reference, ...] | Unreadable] = {}
-
-    def references(
-        self, kind: str, blob: str, content: bytes | None
-    ) -> tuple[Reference, ...] | Unreadable:
-        """What a kustomization or a plugin's file names, or why nobody can tell."""
-        found = self._read.get((kind, blob))
-        if found is None:
-            found = _read(kind, content)
-            self._read[kind, blob] = found
-        return found
-
-
-def _read(kind: str, content: bytes | None) -> tuple[Reference, ...] | Unreadable:
-    if content is None:
-        return Unreadable("the Git host does not give its content")
-    try:
-        return read_kustomization(content) if kind == "kustomization" else read_plugins(content)
-    except Unreadable as why:
-        return why
-
-
 def kustomization_blobs(tree: Tree) -> frozenset[str]:
     """The blobs of every kustomization file of a tree: what closures need first."""
     return frozenset(
@@ -94,16 +66,15 @@ def find_closure(
     tree: Tree,
     build: Build,
     *,
-    blobs: Mapping[str, bytes | None],
     reader: Reader,
     is_ignored: Callable[[str], bool] | None = None,
 ) -> Closure | Need:
     """The closure of *build* in *tree*.
 
-    *blobs* holds contents by blob, None for what cannot be had. *is_ignored* tells which paths
-    never reach the cluster (.sourceignore); they are only left out where a folder is read whole.
+    *reader* has the contents that were brought so far. *is_ignored* tells which paths never reach
+    the cluster (.sourceignore); they are only left out where a folder is read whole.
     """
-    walk = Walk(tree=tree, blobs=blobs, references=reader.references, is_ignored=is_ignored)
+    walk = Walk(tree=tree, reader=reader, is_ignored=is_ignored)
     for name in build.folders:
         walk.start(name, build.components)
     walk.run()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
 
+    from router.core.kustomize.reader import NamingKind, Reader
     from router.core.kustomize.tree import Tree
-
-References: TypeAlias = "Callable[[str, str, bytes | None], tuple[Reference, ...] | Unreadable]"
-"""What a kustomization or a plugin's file (its kind, blob and content) names."""
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """https://github.com/kubernetes-sigs/kustomize/blob/master/api/konfig/general.go"""
@@ -74,8 +72,7 @@ class Walk:
     """One closure on its way."""
 
     tree: Tree
-    blobs: Mapping[str, bytes | None]
-    references: References
+    reader: Reader
     is_ignored: Callable[[str], bool] | None
     files: dict[str, str] = field(default_factory=dict)
     remotes: dict[Remote, None] = field(default_factory=dict)
@@ -137,16 +134,16 @@ class Walk:
             if is_manifest and not (self.is_ignored and self.is_ignored(path)):
                 self._add(path, visit.by)
 
-    def _read(self, path: str, kind: str, visit: _Visit) -> None:
+    def _read(self, path: str, kind: NamingKind, visit: _Visit) -> None:
         """Follow what the file at *path* names, from the folder of *visit*."""
         real = self._add(path, visit.by)
         if real is None:
             return
         blob = self.tree.files[real].blob
-        if blob not in self.blobs:
+        if not self.reader.has(blob):
             self.needs.add(blob)
             return
-        found = self.references(kind, blob, self.blobs[blob])
+        found = self.reader.references(kind, blob)
         if isinstance(found, Unreadable):
             self._doubt(path, str(found))
             return
@@ -256,11 +253,10 @@ class Walk:
         """Where a link leads, relative to its folder; None if that is not known, or not yet."""
         self.files.setdefault(link, by)
         blob = self.tree.files[link].blob
-        if blob not in self.blobs:
+        if not self.reader.has(blob):
             self.needs.add(blob)
             return None
-        content = self.blobs[blob]
-        target = None if content is None else content.decode("utf-8", "surrogateescape")
+        target = self.reader.target(blob)
         if not target or target.startswith("/"):
             self._doubt(link, "where the link leads is not known, or out of the repository")
             return None

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from router.core.errors import GitUnavailable
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
 from router.remote.git.clone import Clone, folder_name, remove, stray_folders
 from router.remote.git.commands import Commands, host_of
 from router.remote.git.complaints import (
@@ -21,6 +22,7 @@ from router.remote.git.complaints import (
     MachineTrouble,
     RefMissing,
 )
+from router.remote.git.contents import parse_contents, parse_sizes, parse_tree
 from router.remote.git.fetcher import Fetcher, on_disk
 from router.remote.git.processes import CutShort, Processes
 from router.remote.git.tips import (
@@ -32,9 +34,10 @@ from router.remote.git.tips import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from router.core.kustomize.tree import Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Routing
     from router.ports import Clock
@@ -142,6 +145,33 @@ class GitClones:
                     await self._fetcher.fetch(clone, access, [before])
                 return await self._compare(clone, before, after)
 
+    async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
+        _check(commit)
+        command = ("ls-tree", "-r", "-z", "--full-tree", commit)
+        return parse_tree(await self._commands.read(self._clone(access).path, *command))
+
+    async def read_blobs(
+        self, access: GitAccess, blobs: Collection[str]
+    ) -> Mapping[str, bytes | None]:
+        _check(*blobs)
+        clone, wanted = self._clone(access), sorted(blobs)
+        sizes = await self._read_sizes(clone, wanted)
+        missing = [blob for blob in wanted if blob not in sizes]
+        if missing:
+            async with self._writing(access) as clone:
+                await self._fetcher.fetch_blobs(clone, access, missing)
+            sizes |= await self._read_sizes(clone, missing)
+        small = [blob for blob, size in sizes.items() if size <= MAX_DOCUMENT_BYTES]
+        output = await self._commands.read(clone.path, "cat-file", "--batch", stdin=_lines(small))
+        contents = parse_contents(output)
+        return {blob: contents.get(blob) for blob in wanted}
+
+    async def _read_sizes(self, clone: Clone, blobs: Sequence[str]) -> dict[str, int]:
+        output = await self._commands.read(
+            clone.path, "cat-file", "--batch-check", stdin=_lines(blobs)
+        )
+        return parse_sizes(output)
+
     async def keep(self, access: GitAccess, repository: str, commit: Commit) -> None:
         _check(commit)
         change = ("update-ref", "--no-deref", kept_plan(repository), commit)
@@ -228,10 +258,14 @@ def _refspecs(refs: Sequence[str]) -> list[str]:
     return [f"+{ref}:{kept_tip(ref)}" for ref in refs]
 
 
+def _lines(blobs: Sequence[str]) -> bytes:
+    return "".join(f"{blob}\n" for blob in blobs).encode("ascii")
+
+
 def _check(*commits: Commit) -> None:
     for commit in commits:
         if not _COMMIT.fullmatch(commit):
-            raise GitUnavailable("a commit is not named by its full id")
+            raise GitUnavailable("an object is not named by its full id")
 
 
 def _remove_strays(folder: Path, named: set[str]) -> None:

@@ -56,6 +56,12 @@ _FETCH = (
 )
 """https://git-scm.com/docs/git-fetch; all of it is in git 2.30."""
 
+_FETCH_BLOBS = (
+    *(option for option in _FETCH if option != "--depth=1"),
+    "--stdin",
+)
+"""https://github.com/git/git/blob/master/promisor-remote.c (fetch_objects)"""
+
 _SCP_LIKE = re.compile(r"(?:[^@/:\s]+@)?([^@/:\s-][^@/:\s]*):(?!//|:)\S")
 
 
@@ -95,6 +101,15 @@ class Commands:
         command = (f"--git-dir={clone}", *_FETCH, "origin", *wanted)
         await self._ask(access, command, settings=_remote(remote_url(access)), watch=watch)
 
+    async def fetch_blobs(
+        self, access: GitAccess, clone: Path, blobs: Sequence[str], watch: Callable[[], None]
+    ) -> None:
+        """Fetch the contents *blobs* into the clone, as git itself fetches what one lacks."""
+        command = (f"--git-dir={clone}", *_FETCH_BLOBS, "origin")
+        settings = (*_remote(remote_url(access)), "fetch.negotiationAlgorithm=noop")
+        wanted = "".join(f"{blob}\n" for blob in blobs).encode("ascii")
+        await self._ask(access, command, settings=settings, stdin=wanted, watch=watch)
+
     async def copy(self, old: Path, new: Path) -> None:
         """Bring what the refs of one clone stand for into another one, and the refs."""
         access = GitAccess(url=os.fspath(old))
@@ -118,10 +133,13 @@ class Commands:
         *,
         settings: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
         watch: Callable[[], None] | None = None,
     ) -> Finished:
         lent = self._lend(access, arguments, settings=settings, variables=variables or {})
-        finished = await self._processes.run_lent(lent, host=host_of(access.url), watch=watch)
+        finished = await self._processes.run_lent(
+            lent, host=host_of(access.url), stdin=stdin, watch=watch
+        )
         if finished.status:
             raise explain_remote(finished.complaint)
         return finished

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from router.core.errors import GitUnavailable
 from router.remote.git.clone import measure, remove
-from router.remote.git.complaints import CloneDamaged, FormatDiffers, MachineTrouble, RefMissing
+from router.remote.git.complaints import (
+    CloneDamaged,
+    CommitRefused,
+    FormatDiffers,
+    MachineTrouble,
+    RefMissing,
+)
 from router.remote.git.processes import CutShort
 
 if TYPE_CHECKING:
@@ -31,6 +37,10 @@ COMPACT_PAUSE_SECONDS = 3600.0
 
 TOO_LARGE_PAUSE_SECONDS = 600.0
 """Before a clone that grew over its limit is tried again: all of it may come down anew."""
+
+
+MAX_BLOBS_AT_ONCE = 5000
+"""Contents of one fetch; each is a line of the request."""
 
 
 class CloneTooLarge(CutShort):
@@ -62,6 +72,18 @@ class Fetcher:
         except CloneTooLarge:
             clone.too_large_until = self._clock.monotonic() + TOO_LARGE_PAUSE_SECONDS
             raise
+
+    async def fetch_blobs(self, clone: Clone, access: GitAccess, blobs: Sequence[str]) -> None:
+        """Fetch contents that commits of the clone refer to, as far as the host gives them."""
+        if self._clock.monotonic() < clone.too_large_until:
+            raise CloneTooLarge(self._too_large())
+        watch = self._watch(clone.path)
+        for start in range(0, len(blobs), MAX_BLOBS_AT_ONCE):
+            some = blobs[start : start + MAX_BLOBS_AT_ONCE]
+            with suppress(CommitRefused):
+                await self._commands.fetch_blobs(access, clone.path, some, watch)
+        await on_disk(watch)
+        await on_disk(clone.measure)
 
     async def _fetch(self, clone: Clone, access: GitAccess, wanted: Sequence[str]) -> None:
         if not clone.exists:
@@ -96,10 +118,7 @@ class Fetcher:
         return not is_spared and clone.count_packs() >= self._max_packs
 
     async def _fetch_into(self, folder: Path, access: GitAccess, wanted: Sequence[str]) -> None:
-        def watch() -> None:
-            if measure(folder) > self._limit_bytes:
-                raise CloneTooLarge(self._too_large())
-
+        watch = self._watch(folder)
         try:
             await self._commands.fetch(access, folder, wanted, watch)
         except RefMissing as missing:
@@ -108,6 +127,13 @@ class Fetcher:
             # An id of the other length is to git no id, but the name of some ref.
             raise FormatDiffers(str(missing)) from None
         await on_disk(watch)
+
+    def _watch(self, folder: Path) -> Callable[[], None]:
+        def watch() -> None:
+            if measure(folder) > self._limit_bytes:
+                raise CloneTooLarge(self._too_large())
+
+        return watch
 
     async def _save(self, old: Path, new: Path) -> None:
         try:

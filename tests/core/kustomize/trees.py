@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
-from router.core.kustomize.closure import Build, Closure, Need, Reader, find_closure
+from router.core.kustomize.closure import Build, Closure, Need, find_closure
+from router.core.kustomize.reader import Reader
 from router.core.kustomize.tree import FileEntry, Tree
 
 if TYPE_CHECKING:
@@ -32,12 +33,11 @@ def closure_of(
     """The closure of *folders*; contents are given as they are asked for, and only these."""
     tree = make_tree(files, links)
     contents = {blob_of(text): text.encode() for text in (*files.values(), *(links or {}).values())}
-    blobs: dict[str, bytes | None] = {}
     reader, build = Reader(), Build(folders=folders, components=components)
     for _ in range(100):
-        found = find_closure(tree, build, blobs=blobs, reader=reader)
+        found = find_closure(tree, build, reader=reader)
         if not isinstance(found, Need):
             return found
-        assert not found.blobs & blobs.keys(), "what was given is asked for again"
-        blobs |= {blob: contents[blob] for blob in found.blobs}
+        assert not any(map(reader.has, found.blobs)), "what was given is asked for again"
+        reader.add({blob: contents[blob] for blob in found.blobs})
     raise AssertionError("it never ends")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from router.core.errors import GitUnavailable
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,6 +166,39 @@ class GitContract:
         for (old, new), differing in asked:
             assert await git.changed_paths(access, old, new) == differing
         assert await git.changed_paths(access, tips[refs[0]], tips[refs[0]]) == ()
+
+    async def test_a_tree_tells_every_file_and_what_kind_it_is(
+        self, git: Git, host: Host, access: GitAccess
+    ) -> None:
+        odd = os.fsdecode(b"\xe9")
+        files = {"a/x": "1", "b": "exec:2", "l": "link:a/x", "s": "module:" + "1" * 40, odd: "3"}
+        tip = host.move(MAIN, files)
+        await git.fetch_tips(access, [MAIN])
+        tree = await git.read_tree(access, tip)
+        kinds = {path: entry.kind for path, entry in tree.files.items()}
+        expected = {"a/x": "file", "b": "file", "l": "link", "s": "submodule", odd: "file"}
+        assert kinds == expected
+        assert tree.files["s"].blob == "1" * 40
+        with pytest.raises(GitUnavailable):
+            await git.read_tree(access, "1" * 40)
+
+    async def test_contents_are_brought_at_once_and_told_by_blob(
+        self, git: Git, host: Host, access: GitAccess
+    ) -> None:
+        large = "x" * (MAX_DOCUMENT_BYTES + 1)
+        files = {"a": "one\ntwo\0", "b": "", "l": "link:a", "large": large}
+        tip = host.move(MAIN, files)
+        await git.fetch_tips(access, [MAIN])
+        blobs = {path: e.blob for path, e in (await git.read_tree(access, tip)).files.items()}
+        nowhere = "1" * len(tip)
+        wanted = {*blobs.values(), nowhere}
+        for asked in ({blobs["a"]}, wanted - {nowhere}, wanted):
+            contents = await git.read_blobs(access, asked)
+            assert contents.keys() == asked
+        named = {path: contents[blob] for path, blob in blobs.items()}
+        assert named == {"a": b"one\ntwo\0", "b": b"", "l": b"a", "large": None}
+        assert contents[nowhere] is None
+        assert await git.read_blobs(access, []) == {}
 
     async def test_only_the_net_change_counts_whatever_lies_between(
         self, git: Git, host: Host, access: GitAccess
