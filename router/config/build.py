@@ -11,6 +11,7 @@ from router.config.git_rules import split_user
 from router.config.receivers import OIDC, ReceiverUse, receiver_uses, reference
 from router.config.resolve import read_git_secrets
 from router.config.tree import Node, child, items
+from router.core.kustomize.closure import Build
 from router.core.match import LayerIndex
 from router.core.naming import ARTIFACT_SCHEME, normalize_artifact, normalize_url
 from router.core.routing import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         ClusterForm,
         GitForm,
         HookForm,
+        LayerForm,
         RepositoryForm,
         RoutingFile,
     )
@@ -119,7 +121,8 @@ def _repository(
             receivers=keys[layer.name],
             depends_on=layer.depends_on,
             is_suspended=layer.suspend,
-            definition=_definition(entry, layer.paths, keys[layer.name]),
+            build=_build(layer),
+            definition=_definition(entry, layer, keys[layer.name]),
         )
         for layer in entry.layers
     )
@@ -170,9 +173,21 @@ def _access(default_url: str, git: GitForm, entry: Node, secrets: Secrets) -> Gi
     )
 
 
-def _definition(entry: RepositoryForm, patterns: Sequence[str], receivers: Sequence[str]) -> str:
+def _build(layer: LayerForm) -> Build | None:
+    if layer.build is None:
+        return None
+    folders = (layer.build,) if isinstance(layer.build, str) else layer.build
+    return Build(folders=folders, components=layer.components)
+
+
+def _definition(entry: RepositoryForm, layer: LayerForm, receivers: Sequence[str]) -> str:
     """Digest of what makes a layer be adopted anew; how its URL is spelled is no part of it."""
-    parts = [list(patterns), full_ref(entry.ref), normalize_url(entry.url), list(receivers)]
+    parts: list[object] = [
+        *(list(layer.paths), full_ref(entry.ref), normalize_url(entry.url), list(receivers)),
+    ]
+    build = _build(layer)
+    if build is not None:  # digests of layers without one stay what they were before there was any
+        parts += [list(build.folders), list(build.components)]
     return _digest(parts)
 
 

@@ -198,14 +198,25 @@ class LayerBase(Form):
 
 
 class LayerForm(LayerBase):
-    """A set of paths of the repository, and the receivers to call when they change."""
+    """A set of files of the repository, and the receivers to call when they change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["paths"]}, {"required": ["build"]}]}
+    )
 
     paths: tuple[str, ...] = Field(
-        min_length=1, description="Patterns; `!` excludes, and the last one that matches wins."
+        default=(),
+        min_length=1,
+        description="Patterns; `!` excludes, and the last one that matches wins.",
     )
-    build: BuildPath | None = Field(
+    build: BuildPath | tuple[BuildPath, ...] | None = Field(
         default=None,
-        description="Folder whose kustomize build tells what it reads. Not served by this version.",
+        description="Git mode: a folder, or several, as `spec.path` of a Flux Kustomization has "
+        "it; the files that its kustomize build reads are the layer's.",
+    )
+    components: tuple[Text, ...] = Field(
+        default=(),
+        description="`spec.components` of that Kustomization: folders, relative to the build's.",
     )
 
 

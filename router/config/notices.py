@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _NOT_SERVED = {
     "events": "events are not served by this version: no layer is confirmed",
     "dependsOn": "`dependsOn` does not order calls yet",
-    "build": "`build` is not served by this version: only `paths` count",
 }
 
 
@@ -29,7 +28,6 @@ def add_notices(root: Node, report: Report) -> None:
     layers = tuple(layers_of(root))
     _notice_first("events", items(root, "clusters"), report)
     _notice_first("dependsOn", layers, report)
-    _notice_first("build", layers, report)
 
 
 def _notice_hook(hook: Node, report: Report) -> None:

@@ -89,7 +89,25 @@ def _check_reference(node: MappingNode, report: Report) -> None:
         report.error(node, "a secret must have exactly one of file and env")
 
 
+def _check_repository(node: MappingNode, report: Report) -> None:
+    check_git(node, report)
+    if "git" in node.entries:
+        return
+    for layer in items(node, "layers"):
+        if isinstance(layer, MappingNode) and "build" in layer.entries:
+            report.error(
+                key_node(layer, "build"),
+                "`build` reads the repository: add `git:` to the entry, or use `paths` alone",
+            )
+
+
 def _check_layer(node: MappingNode, report: Report) -> None:
+    if not {"paths", "build"} & node.entries.keys():
+        report.error(node, "the layer has neither `paths` nor `build`: no file is its own")
+    if "components" in node.entries and "build" not in node.entries:
+        report.error(
+            key_node(node, "components"), "`components` go with `build`, to which they are added"
+        )
     paths = items(node, "paths")
     # What is no text is reported elsewhere; "." keeps its position and says nothing.
     patterns = ["." if (pattern := text(item)) is None else pattern for item in paths]
@@ -103,6 +121,6 @@ _RULES: dict[type[Form], Callable[[MappingNode, Report], None]] = {
     AuthForm: _check_auth,
     SecretRef: _check_reference,
     TokenRef: _check_reference,
-    RepositoryForm: check_git,
+    RepositoryForm: _check_repository,
     LayerForm: _check_layer,
 }

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from router.core.changes import ExactPaths, UnknownPaths
+from router.core.kustomize.changed import NO_BUILDS, Builds
 from router.core.model import Match
 from router.core.patterns import parse_pattern
 from router.core.trie import TrieBuilder, Walk, join_accepted
@@ -84,8 +85,12 @@ class Matcher:
     The result is the same for any slicing, and the affected layers are the same for any order.
     """
 
-    def __init__(self, index: LayerIndex, *, unmapped: Unmapped = "ignore") -> None:
+    def __init__(
+        self, index: LayerIndex, *, unmapped: Unmapped = "ignore", builds: Builds = NO_BUILDS
+    ) -> None:
+        """*builds* tells what the builds of layers make of all the paths that are to come."""
         self._index = index
+        self._builds = builds
         self._unmapped_means = unmapped
         self._walk = Walk(index.trie)
         self._folder = ""
@@ -146,6 +151,8 @@ class Matcher:
         return owners != 0
 
     def _count_unmapped(self, path: str) -> None:
+        if path in self._builds.paths:
+            return
         self._unmapped_count += 1
         if len(self._unmapped) < UNMAPPED_SAMPLES:
             self._unmapped.append(path)
@@ -165,7 +172,11 @@ class Matcher:
     def _told_layers(self) -> Iterable[int]:
         if self._affects_all():
             return range(len(self._index.layers))
-        return sorted(self._included.keys() | self._excluded.keys())
+        told = self._included.keys() | self._excluded.keys()
+        if self._builds.readings or self._builds.unknown:
+            named = self._builds.readings.keys() | self._builds.unknown.keys()
+            told |= {number for number, name in enumerate(self._index.layers) if name in named}
+        return sorted(told)
 
     def _affects_all(self) -> bool:
         return self._unmapped_means == "all" and self._unmapped_count > 0
@@ -181,6 +192,9 @@ class Matcher:
                 path=path,
                 pattern=self._index.pattern(layer, position),
             )
+        built = _match_build(name, self._builds)
+        if built is not None:
+            return built
         if self._affects_all():
             path = self._unmapped[0]
             reason = f"no layer owns the changed path {_shown(path)}, and unmapped is 'all'"
@@ -197,18 +211,35 @@ class Matcher:
         return Match(layer=name, is_affected=False, reason=_no_match(self._path_count))
 
 
+def _match_build(layer: str, builds: Builds) -> Match | None:
+    """What a layer's build makes of the change; None where it has none, or reads nothing of it."""
+    reading = builds.readings.get(layer)
+    if reading is not None:
+        reason = f"its build reads a changed file: {reading}"
+        return Match(layer=layer, is_affected=True, reason=reason, path=reading.path)
+    why = builds.unknown.get(layer)
+    if why is None:
+        return None
+    reason = f"it is not known what its build reads: {why}"
+    return Match(layer=layer, is_affected=True, reason=reason)
+
+
 def match_layers(
-    index: LayerIndex, changes: ExactPaths | UnknownPaths, *, unmapped: Unmapped = "ignore"
+    index: LayerIndex,
+    changes: ExactPaths | UnknownPaths,
+    *,
+    unmapped: Unmapped = "ignore",
+    builds: Builds = NO_BUILDS,
 ) -> Matched:
     """The layers that *changes* affect, and those that only an exclusion kept out.
 
     Layers that own no changed path are absent. Unknown paths affect every layer. A path is
-    unmapped when no layer has a pattern that includes it, whether or not one then excludes it; it
-    affects every layer when *unmapped* is "all".
+    unmapped when no layer has a pattern that includes it, whether or not one then excludes it, and
+    no build reads it; it affects every layer when *unmapped* is "all".
     """
     if isinstance(changes, UnknownPaths):
         return Matched(matches=_match_all(index, changes))
-    matcher = Matcher(index, unmapped=unmapped)
+    matcher = Matcher(index, unmapped=unmapped, builds=builds)
     matcher.feed(changes.paths)
     return matcher.result()
 

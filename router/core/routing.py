@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from re import Pattern as Regex
 
+    from router.core.kustomize.closure import Build
     from router.core.match import LayerIndex, Unmapped
     from router.core.model import Secret
 
@@ -26,6 +27,8 @@ class Layer:
     """Receiver keys, one for each cluster the layer is on."""
     depends_on: tuple[str, ...] = ()
     is_suspended: bool = False
+    build: Build | None = None
+    """Git mode: what is built of it; the files that this reads are the layer's, too."""
     definition: str = ""
     """Digest of what makes the layer be adopted anew when it changes: patterns, ref, receivers."""
 
@@ -152,6 +155,11 @@ class Repository:
     def is_wildcard(self) -> bool:
         """Whether the entry follows several refs, with one cursor."""
         return any(character in self.ref for character in "*?[")
+
+    @property
+    def builds(self) -> Mapping[str, Build]:
+        """What is built of each layer that has a build, by its name."""
+        return {layer.name: layer.build for layer in self.layers if layer.build is not None}
 
     def tracks(self, ref: str) -> bool:
         """Whether this entry follows *ref* (a full name; the whole name must match)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core.changes import fallback_changes
+from router.core.kustomize.changed import unknown_builds
 from router.core.match import match_layers
 from router.core.model import Delivery, Observation
 from router.core.plan import ADOPTED_REF, PAYLOAD, known_without_host, plan_without_host
@@ -40,7 +41,12 @@ def plan_fallback(
         state,
         waiting[-1] if waiting else None,
         known=known_without_host(changes, how=f"{why}; {PAYLOAD}"),
-        matched=match_layers(entry.index, changes, unmapped=entry.unmapped),
+        matched=match_layers(
+            entry.index,
+            changes,
+            unmapped=entry.unmapped,
+            builds=unknown_builds(entry.builds, why),
+        ),
     )
     return Observation(
         repository=entry.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.core.changes import ExactPaths, UnknownPaths, fallback_changes
 from router.core.errors import GitUnavailable
+from router.core.kustomize.changed import NO_BUILDS, unknown_builds
 from router.core.model import Intent
 from router.core.plan import (
     ADOPTED_REF,
@@ -24,10 +25,12 @@ from router.flow.matching import match_in_slices
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from router.core.kustomize.changed import Builds
     from router.core.model import RefState, Waiting
     from router.core.push import Commit
     from router.core.routing import GitAccess, Repository, Routing
     from router.core.tips import Move
+    from router.flow.builds import BuildReader
     from router.ports import Git
 
 CURSOR_UNKNOWN = "it is not known which commit of this ref was planned last"
@@ -40,6 +43,8 @@ BASE_UNREACHABLE = (
     "nothing can be compared; the next push is compared with this one"
 )
 
+NOT_COMPARED = "the commits could not be compared"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -47,6 +52,8 @@ class Compared:
 
     move: Move
     known: Known
+    builds: Builds = NO_BUILDS
+    """What the builds of layers make of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +70,28 @@ class Look:
 
 
 async def read_host(
-    git: Git, entry: Repository, access: GitAccess, state: RefState, waiting: Sequence[Waiting]
+    git: Git,
+    builds: BuildReader,
+    entry: Repository,
+    access: GitAccess,
+    state: RefState,
+    waiting: Sequence[Waiting],
 ) -> Look:
     """Ask the host for the entry's tips and compare those that moved. Raises GitUnavailable."""
     tips, commits = await _read_tips(git, entry, access, state)
-    compared = [
-        Compared(move=move, known=await _compare(git, entry, access, state, move, waiting))
-        for move in moved_tips(entry, state, commits)
-    ]
-    known = {
+    compared = []
+    for move in moved_tips(entry, state, commits):
+        known = await _compare(git, entry, access, state, move, waiting)
+        made = await _read_builds(builds, entry, access, move, known)
+        compared.append(Compared(move=move, known=known, builds=made))
+    visible = {
         item.update.after
         for item in waiting
         if item.update.after not in (tips.get(item.update.ref), NOT_TOLD)
         and not item.is_followed
         and await git.has_commit(access, item.update.after)
     }
-    return Look(tips=tips, compared=tuple(compared), known=frozenset(known))
+    return Look(tips=tips, compared=tuple(compared), known=frozenset(visible))
 
 
 async def _read_tips(
@@ -124,6 +137,16 @@ async def _compare(
     return Known(changes=ExactPaths(tuple(sorted(paths))), knowledge="exact", how=how)
 
 
+async def _read_builds(
+    builds: BuildReader, entry: Repository, access: GitAccess, move: Move, known: Known
+) -> Builds:
+    """Of every commit that was compared; of what only a push's lists tell, nothing can be read."""
+    if known.knowledge != "exact":
+        return unknown_builds(entry.builds, NOT_COMPARED)
+    commits = (*(move.bases or ()), move.tip)
+    return await builds.read(entry, access, commits, known.changes)
+
+
 def _guess(entry: Repository, move: Move, waiting: Sequence[Waiting]) -> Known:
     """What the push to the tip proves itself, where there is nothing to compare with."""
     updates = [item.update for item in waiting if item.update.after == move.tip][-1:]
@@ -162,7 +185,7 @@ async def plan_look(
                 entry,
                 move=item.move,
                 known=item.known,
-                matched=await match_in_slices(entry, item.known.changes),
+                matched=await match_in_slices(entry, item.known.changes, builds=item.builds),
                 tips=seen,
             )
             for item in look.compared

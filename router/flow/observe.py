@@ -16,6 +16,7 @@ from router.core.errors import GitUnavailable
 from router.core.model import Delivery, Observation
 from router.core.plan import tracked_ref
 from router.core.tips import close_judged, close_waiting, judge_waiting, missing_ref
+from router.flow.builds import BuildReader
 from router.flow.fallback import plan_fallback
 from router.flow.look import find_late, plan_look, read_host
 from router.flow.turns import FIRST_PAUSE_SECONDS, Turns
@@ -47,6 +48,7 @@ class RefObserver:
     ) -> None:
         self._parts = parts
         self._git = git
+        self._builds = BuildReader(git)
         self._fallback_seconds = fallback_seconds
         self._turns = Turns(parts, self.look, first_pause_seconds=first_pause_seconds)
         self._unread_since: dict[str, float] = {}
@@ -86,7 +88,7 @@ class RefObserver:
         state = await self._parts.store.ref_state(tracked_ref(entry))
         try:
             async with asyncio.timeout(self._patience_seconds(access) if waiting else None):
-                look = await read_host(self._git, entry, access, state, waiting)
+                look = await read_host(self._git, self._builds, entry, access, state, waiting)
         except TimeoutError:
             trouble = self.troubles.get(entry.name, "the host was in trouble, and did not answer")
             self._note(entry, access, trouble, started)

@@ -188,7 +188,6 @@ def test_what_this_version_does_not_do_is_warned_of_once_each() -> None:
         "28 the file tests/config/good/absent does not exist".replace("tests", str(ROOT / "tests")),
         "29 the file tests/config/good/absent does not exist".replace("tests", str(ROOT / "tests")),
         "38 `dependsOn` does not order calls yet",
-        "43 `build` is not served by this version",
         "48 the file tests/config/good/ca.crt does not exist".replace("tests", str(ROOT / "tests")),
     ]
     assert all(w.is_warning for w in warnings)

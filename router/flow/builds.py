@@ -1,0 +1,115 @@
+"""Git mode: what the builds of layers read, at the commits that a change leads between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from router.core.changes import UnknownPaths
+from router.core.kustomize.changed import NO_BUILDS, read_changes
+from router.core.kustomize.closure import Closure, Need, find_closure, kustomization_blobs
+from router.core.kustomize.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from router.core.changes import ExactPaths
+    from router.core.kustomize.changed import Builds
+    from router.core.kustomize.closure import Build
+    from router.core.kustomize.tree import Tree
+    from router.core.push import Commit
+    from router.core.routing import GitAccess, Repository
+    from router.ports import Git
+
+MAX_KEPT_COMMITS = 4
+"""Commits of one repository whose closures are kept: the cursor, and what is compared with it."""
+
+MAX_KEPT_REPOSITORIES = 16
+"""Repositories whose closures are kept; of the others they are worked out anew."""
+
+MAX_ROUNDS = 200
+"""How often contents are brought for one commit; each round leads one link or plugin further."""
+
+CLOSURES_SLICE = 20
+"""Closures worked out before other requests get a turn: 1 to 3 ms of the event loop."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one repository."""
+
+    reader: Reader = field(default_factory=Reader)
+    closures: OrderedDict[Commit, dict[Build, Closure]] = field(default_factory=OrderedDict)
+
+
+class BuildReader:
+    """Reads closures through clones, and keeps those of the newest commits."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        """By the URL that is read; the one read last at the end."""
+
+    async def read(
+        self,
+        entry: Repository,
+        access: GitAccess,
+        commits: Collection[Commit],
+        changes: ExactPaths | UnknownPaths,
+    ) -> Builds:
+        """What the builds of the entry's layers make of *changes* between *commits* of the clone.
+
+        Raises GitUnavailable.
+        """
+        builds = entry.builds
+        if not builds or isinstance(changes, UnknownPaths) or not changes.paths:
+            return NO_BUILDS
+        known = self._known.setdefault(access.url, _Known())
+        self._known.move_to_end(access.url)
+        while len(self._known) > MAX_KEPT_REPOSITORIES:
+            self._known.popitem(last=False)
+        wanted = set(builds.values())
+        found = [await self._find(known, access, commit, wanted) for commit in commits]
+        closures = {name: [each[build] for each in found] for name, build in builds.items()}
+        return read_changes(closures, changes.paths)
+
+    async def _find(
+        self, known: _Known, access: GitAccess, commit: Commit, wanted: Iterable[Build]
+    ) -> Mapping[Build, Closure]:
+        found = known.closures.setdefault(commit, {})
+        known.closures.move_to_end(commit)
+        missing = [build for build in wanted if build not in found]
+        if missing:
+            tree = await self._git.read_tree(access, commit)
+            await self._bring(known.reader, access, kustomization_blobs(tree))
+            found.update(await self._work_out(known.reader, access, tree, missing))
+        while len(known.closures) > MAX_KEPT_COMMITS:
+            known.closures.popitem(last=False)
+        return found
+
+    async def _work_out(
+        self, reader: Reader, access: GitAccess, tree: Tree, builds: Collection[Build]
+    ) -> Mapping[Build, Closure]:
+        found: dict[Build, Closure] = {}
+        for _ in range(MAX_ROUNDS):
+            needed: set[str] = set()
+            for number, build in enumerate([each for each in builds if each not in found]):
+                if number % CLOSURES_SLICE == 0:
+                    await asyncio.sleep(0)
+                closure = find_closure(tree, build, reader=reader)
+                if isinstance(closure, Need):
+                    needed |= closure.blobs
+                else:
+                    found[build] = closure
+            if not needed:
+                return found
+            await self._bring(reader, access, needed)
+        unknown = Closure(files={}, unknown=f"links lead on for more than {MAX_ROUNDS} steps")
+        return {build: found.get(build, unknown) for build in builds}
+
+    async def _bring(self, reader: Reader, access: GitAccess, blobs: Iterable[str]) -> None:
+        missing = [blob for blob in blobs if not reader.has(blob)]
+        if missing:
+            reader.add(await self._git.read_blobs(access, missing))
