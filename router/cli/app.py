@@ -13,6 +13,7 @@ from router.cli.deliveries import deliveries
 from router.cli.demo import demo
 from router.cli.explain import explain
 from router.cli.layers import layers
+from router.cli.manifests import manifests
 from router.cli.migrate import migrate
 from router.cli.notify import notify
 from router.cli.replay import replay
@@ -38,6 +39,7 @@ for command in (
     check,
     explain,
     affected,
+    manifests,
     send,
     deliveries,
     layers,

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from router.cli.comparison import compare_manifests
 from router.cli.entries import REPOSITORY_OPTION, pick_entries
+from router.cli.manifests import CLUSTER_OPTION, SECRET_NAME_OPTION, imply_objects
 from router.cli.survey import Finding, Tree, survey_entry
-from router.cli.tables import counted, print_json, workflow_command
+from router.cli.tables import counted, print_json, printable, workflow_command
 from router.config.load import check_file
+from router.core.flux_objects import Naming
 from router.remote.git.checkout import list_paths, resolve_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from router.cli.comparison import Comparison
     from router.cli.survey import Level, Survey
     from router.config.load import Checked
     from router.core.model import Problem
@@ -38,6 +42,8 @@ class _Result:
     checked: Checked
     surveys: tuple[Survey, ...] | None
     """None where no checkout was given."""
+    comparison: Comparison | None = None
+    """None where no manifests were given."""
 
     def findings(self) -> Iterator[Finding]:
         for problem in self.checked.problems:
@@ -46,6 +52,12 @@ class _Result:
             yield Finding(level="warning", problem=warning)
         for survey in self.surveys or ():
             yield from survey.findings()
+        if self.comparison is not None:
+            yield from self.comparison.findings()
+
+    @property
+    def has_errors(self) -> bool:
+        return any(finding.level == "error" for finding in self.findings())
 
 
 @click.command()
@@ -57,6 +69,14 @@ class _Result:
 )
 @click.option("--at", metavar="REV", help="The commit whose files count.  [default: HEAD]")
 @REPOSITORY_OPTION
+@click.option(
+    "--manifests",
+    type=click.Path(path_type=Path, exists=True),
+    help="A folder of manifests, or a file such as `kubectl kustomize` prints, to hold the file's "
+    "receivers against.",
+)
+@CLUSTER_OPTION
+@SECRET_NAME_OPTION
 @click.option(
     "-o",
     "--output",
@@ -70,6 +90,9 @@ def check(
     repo: Path | None,
     at: str | None,
     repository: str | None,
+    manifests: Path | None,
+    cluster: str | None,
+    secret_name: str,
     output: str,
 ) -> None:
     """Validate routing files. Every error is told, as file:line:column: message.
@@ -77,17 +100,27 @@ def check(
     With --repo also: files that no layer owns, patterns that match no file, and layers that share
     files. These are no errors. Secrets that are not on this machine are warnings here; `serve`
     needs them.
+
+    With --manifests also: in what the Receivers there differ from those that are called. Nothing
+    is built: where patches change Receivers, give a file with the output of `kubectl kustomize`.
     """
+    if manifests is not None and len(files) > 1:
+        raise click.UsageError("--manifests goes with one routing file")
+    if manifests is None and cluster is not None:
+        raise click.UsageError("--cluster goes with --manifests")
     if repo is None and (at is not None or repository is not None):
         raise click.UsageError("--at and --repository go with --repo")
     tree = None if repo is None else _read_tree(repo, at or "HEAD")
     results = [_check(file, repo, tree, repository) for file in files]
+    if manifests is not None:
+        naming = Naming(secret_name=secret_name)
+        results = [_compare(result, manifests, cluster, naming) for result in results]
     if output == "json":
         print_json([_view(result) for result in results])
     else:
         for result in results:
             _print(result, is_github=output == "github")
-    if any(result.checked.problems for result in results):
+    if any(result.has_errors for result in results):
         sys.exit(1)
 
 
@@ -106,6 +139,13 @@ def _check(file: Path, repo: Path | None, tree: Tree | None, repository: str | N
     return _Result(file=file, checked=checked, surveys=surveys)
 
 
+def _compare(result: _Result, manifests: Path, cluster: str | None, naming: Naming) -> _Result:
+    if result.checked.routing is None:
+        return result
+    implied = imply_objects(result.checked, cluster, naming)
+    return replace(result, comparison=compare_manifests(str(result.file), implied, manifests))
+
+
 def _print(result: _Result, *, is_github: bool) -> None:
     for finding in result.findings():
         click.echo(_annotation(finding) if is_github else _line(finding))
@@ -115,6 +155,8 @@ def _print(result: _Result, *, is_github: bool) -> None:
         click.echo(
             f"{result.file}: {survey.entry.name}: {told} at {survey.tree.commit[:12]}", err=True
         )
+    if (compared := result.comparison) is not None:
+        click.echo(f"{result.file}: {compared.summary()}", err=True)
 
 
 def _one_a_place(warnings: Iterable[Problem]) -> Iterator[Problem]:
@@ -128,9 +170,9 @@ def _one_a_place(warnings: Iterable[Problem]) -> Iterator[Problem]:
 def _line(finding: Finding) -> str:
     problem = finding.problem
     if finding.level == "error":
-        return str(problem)
+        return printable(str(problem))
     place = f"{problem.file}:{problem.line}:{problem.column}"
-    return f"{place}: {finding.level}: {problem.message}"
+    return printable(f"{place}: {finding.level}: {problem.message}")
 
 
 def _annotation(finding: Finding) -> str:
@@ -158,14 +200,16 @@ def _summary(checked: Checked) -> str:
 
 
 def _view(result: _Result) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "file": str(result.file),
         "errors": [_view_problem(problem) for problem in result.checked.problems],
         "warnings": [_view_problem(warning) for warning in result.checked.warnings],
     }
-    if result.surveys is None:
-        return found
-    return {**found, "repositories": [survey.view() for survey in result.surveys]}
+    if result.surveys is not None:
+        found["repositories"] = [survey.view() for survey in result.surveys]
+    if result.comparison is not None:
+        found["manifests"] = result.comparison.view()
+    return found
 
 
 def _view_problem(problem: Problem) -> dict[str, Any]:

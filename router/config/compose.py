@@ -89,6 +89,19 @@ class _Anchored:
 
 def compose(text: str, report: Report) -> Node | None:
     """The tree of *text*; None when there is none, and *report* says why."""
+    trees = _compose(text, report, is_one=True)
+    return trees[0] if trees else None
+
+
+def compose_all(text: str, report: Report) -> tuple[Node, ...] | None:
+    """The trees of all documents of *text*, however many; None when it cannot be read.
+
+    *report* says why, and also what is left out of the trees, such as merge keys.
+    """
+    return _compose(text, report, is_one=False)
+
+
+def _compose(text: str, report: Report, *, is_one: bool) -> tuple[Node, ...] | None:
     forbidden = _FORBIDDEN.search(text)
     if forbidden:
         code = f"U+{ord(forbidden[0]):04X}"
@@ -98,7 +111,7 @@ def compose(text: str, report: Report) -> Node | None:
         report.error(START, f"the file is larger than {MAX_FILE_BYTES // 1024**2} MiB")
         return None
     try:
-        return _Composer(report).compose(text.removeprefix("\ufeff"))
+        return _Composer(report, is_one=is_one).compose(text.removeprefix("\ufeff"))
     except _Stop as stop:
         report.error(stop.place, str(stop))
     except yaml.YAMLError as error:
@@ -108,29 +121,31 @@ def compose(text: str, report: Report) -> Node | None:
 
 
 class _Composer:
-    """Puts the events of one document together."""
+    """Puts the events of documents together."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, *, is_one: bool) -> None:
         self._report = report
+        self._is_one = is_one
         self._resolve: Callable[..., str] = Resolver().resolve
         self._open: list[_Collection] = []
         self._anchors: dict[str, _Anchored] = {}
         self._alias_node_count = 0
-        self._root: Node | None = None
+        self._roots: list[Node] = []
         self._document_count = 0
 
-    def compose(self, text: str) -> Node:
+    def compose(self, text: str) -> tuple[Node, ...]:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             self._take(event)
-        if self._root is None:
+        if self._is_one and not self._roots:
             raise _Stop(START, "the file is empty")
-        return self._root
+        return tuple(self._roots)
 
     def _take(self, event: yaml.Event) -> None:
         mark = _mark_of(event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
             self._document_count += 1
-            if self._document_count > 1:
+            self._anchors = {}
+            if self._is_one and self._document_count > 1:
                 raise _Stop(mark, "a second document starts here; the file must hold one")
         elif isinstance(event, yaml.AliasEvent):
             self._add_alias(event.anchor or "", mark)
@@ -177,7 +192,7 @@ class _Composer:
         if anchor is not None:
             self._anchors[anchor] = _Anchored(node, node_count, height)
         if not self._open:
-            self._root = node
+            self._roots.append(node)
             return
         parent = self._open[-1]
         parent.children.append(node)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.config.build import build_routing
 from router.config.compose import MAX_FILE_BYTES, START, Mark, compose
+from router.config.flux_uses import find_uses
 from router.config.names import check_names
 from router.config.notices import add_notices
 from router.config.places import find_places
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from router.config.places import Places
     from router.config.tree import Node
+    from router.core.flux_objects import LayerOnCluster
     from router.core.model import Problem
     from router.core.routing import Routing
 
@@ -41,6 +43,8 @@ class Checked:
     warnings: tuple[Problem, ...]
     routing: Routing | None
     places: Places | None = None
+    uses: tuple[LayerOnCluster, ...] = ()
+    """Every layer on each of its clusters; none when there are problems."""
 
 
 def check_text(
@@ -85,7 +89,13 @@ def check_with(
         routing = _check(root, report, Secrets(reader, report, policy=secrets), digest=digest)
     if root is None or report.problems:
         return Checked(problems=report.problems, warnings=report.warnings, routing=None)
-    return Checked(problems=(), warnings=report.warnings, routing=routing, places=find_places(root))
+    return Checked(
+        problems=(),
+        warnings=report.warnings,
+        routing=routing,
+        places=find_places(root),
+        uses=find_uses(root),
+    )
 
 
 def read_text(path: Path, report: Report) -> str | None:

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from router.core.retry import MAX_RETRY_AFTER_SECONDS
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 MAX_DELIVERIES_NAMED = 10_000
 """Delivery ids in one call's body, the newest; keeps it far below the 3 MiB that Flux reads."""
+
+EVENTS: Final = {"github": "push", "gitlab": "Push Hook", "bitbucket": "repo:refs_changed"}
+"""What a call says that it is, by the Receiver's type; a Receiver with `events` must list it.
+
+https://fluxcd.io/flux/components/notification/receivers/#events
+"""
 
 _STATUS_HINTS = {
     400: "the signature or token was refused: is the token here the one in the Receiver's Secret?",
@@ -59,13 +65,13 @@ def call_headers(receiver: Receiver, body: bytes, *, bearer: bytes | None) -> di
         case "generic-oidc":
             headers["Authorization"] = "Bearer " + _bearer_value(receiver, bearer)
         case "github":
-            headers["X-GitHub-Event"] = "push"
+            headers["X-GitHub-Event"] = EVENTS["github"]
             headers["X-Hub-Signature-256"] = _signature(token, body)
         case "gitlab":
-            headers["X-Gitlab-Event"] = "Push Hook"
+            headers["X-Gitlab-Event"] = EVENTS["gitlab"]
             headers["X-Gitlab-Token"] = _header_value(receiver, token)
         case "bitbucket":
-            headers["X-Event-Key"] = "repo:refs_changed"
+            headers["X-Event-Key"] = EVENTS["bitbucket"]
             headers["X-Hub-Signature"] = _signature(token, body)
     return headers
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 OTHERS = frozenset(
-    {"base64", "cat", "curl", "flux", "git", "grep", "kubectl", "sha256sum", "sqlite3"}
+    {
+        *("base64", "cat", "cp", "curl", "flux", "git", "grep", "head", "kubectl", "sha256sum"),
+        *("sqlite3", "tr"),
+    }
 )
 """Commands of others that pages may show, in pipes too."""
 

@@ -13,11 +13,12 @@ from tests.architecture.shell import SETTINGS, NotACommand, check_command, shown
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "deploy" / "examples").rglob("README.md"))
 TROUBLE = (ROOT / "docs" / "troubleshooting.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_stands_after_a_prompt_can_be_typed(page: Path) -> None:
     for line in shown_commands(page.read_text()):
         if not line.startswith(("for ", "mkdir ")):  # a script of its own
@@ -77,7 +78,7 @@ def test_every_page_is_in_the_table_of_the_readme() -> None:
 
 
 def test_links_of_pages_lead_somewhere() -> None:
-    for page in PAGES:
+    for page in [*PAGES, *EXAMPLES]:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
             if "://" in target:
                 continue

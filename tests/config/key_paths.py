@@ -13,12 +13,12 @@ REFERENCES = {"SecretRef": "secret", "TokenRef": "token", "FileRef": "file"}
 
 NO_DEFAULT = "\N{EN DASH}"
 
-Row: TypeAlias = tuple[str, str, str]
-"""Path, type and default; the default is "required" where there is none."""
+Row: TypeAlias = tuple[str, str, str, str]
+"""Path, type, default and description; the default is "required" where there is none."""
 
 
 def rows() -> Iterator[Row]:
-    """Every key with its type and default, in the order of the form."""
+    """Every key with what the form says of it, in the order of the form."""
     schema = routing_schema()
     yield from _keys("", schema, schema["$defs"])
 
@@ -29,7 +29,7 @@ def _keys(prefix: str, form: dict[str, Any], forms: dict[str, Any]) -> Iterator[
         if kind.startswith("list of"):
             path += "[]"
         default = _default(value, is_required=key in form.get("required", ()))
-        yield path, kind, default
+        yield path, kind, default, value["description"]
         if below is not None:
             yield from _keys(f"{path}.", forms[below], forms)
 
