@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 _numbers = count(1)
 
 EMPTY = """
-DO $$ DECLARE tables TEXT; BEGIN
-  SELECT string_agg(quote_ident(tablename), ', ') INTO tables FROM pg_tables
+DO $$ DECLARE name TEXT; BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR name IN SELECT quote_ident(tablename) FROM pg_tables
   WHERE schemaname = current_schema()
-    AND tablename NOT IN ('schema_migrations', 'in_force', 'test_clock');
-  EXECUTE 'TRUNCATE ' || tables;
+    AND tablename NOT IN ('schema_migrations', 'in_force', 'test_clock')
+  LOOP
+    EXECUTE 'DELETE FROM ' || name;
+  END LOOP;
   UPDATE in_force SET number = 0;
 END $$;
 """
+"""TRUNCATE would make every table's files anew, which takes longer than most tests do. As
+`replica`, no foreign key asks for an order: all tables are emptied."""
 
 
 @pytest.fixture(scope="session")
