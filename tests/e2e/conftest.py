@@ -36,6 +36,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def plain_client(port: int) -> httpx.AsyncClient:
+    """To a server of this machine without TLS, so that no certificates are read for it."""
+    url = f"http://127.0.0.1:{port}"
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, verify=False)
+
+
 @dataclass
 class World:
     """A folder with a routing file and a database, Flux beside it, and a service to start."""
@@ -160,10 +166,7 @@ async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
             "ROUTER_RELOAD_INTERVAL": "0.1",
         }
         public_client, admin_client = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-            )
-            for port in (public, admin)
+            await stack.enter_async_context(plain_client(port)) for port in (public, admin)
         ]
         made = World(tmp_path, stand_in, stack, environment, public_client, admin_client)
         yield made

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tests.builders import commit, github_push
-from tests.e2e.conftest import World, free_port
+from tests.e2e.conftest import World, free_port, plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,7 @@ async def join(world: World, name: str) -> World:
     """Another replica beside *world*; not started yet."""
     public, admin = free_port(), free_port()
     clients = [
-        await world.stack.enter_async_context(
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-        )
-        for port in (public, admin)
+        await world.stack.enter_async_context(plain_client(port)) for port in (public, admin)
     ]
     environment = world.environment | {
         "ROUTER_CONFIG": str(own_file(world, name)),

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from router.demo.receivers import StandInReceiver, serve_stand_in
-from tests.e2e.conftest import World, free_port
+from tests.e2e.conftest import World, free_port, plain_client
 from tests.e2e.watched_flux import WatchedFlux
 from tests.edge.canaries import HEADER_TOKEN, HOOK_SECRET, PATH_TOKEN, RECEIVER_TOKEN
 
@@ -71,10 +70,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[World]:
             "ROUTER_LOG_LEVEL": "debug",
         }
         public_client, admin_client = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-            )
-            for port in (public, admin)
+            await stack.enter_async_context(plain_client(port)) for port in (public, admin)
         ]
         world = World(tmp_path, stand_in, stack, environment, public_client, admin_client)
         await world.start()
