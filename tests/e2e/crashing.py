@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from router.cli.app import main
+from router.flow import dispatch
 from router.remote.git.clones import GitClones
 from router.remote.receiver import HttpReceiverClient
 from router.store.postgres.store import PostgresStore
@@ -45,6 +46,10 @@ GIT_STEPS: dict[str, tuple[type, str, bool]] = {
     "before_record": (STORE, "record_attempt", False),
 }
 """The way of a push in git mode, which is planned after it was accepted."""
+
+LEASE_MARGIN_SECONDS = 1.0
+"""What a killed process leased is not called before the lease ends; the service's own margin would
+be waited for at every step. One kill of test_kill.py is of a process with that."""
 
 state = {"has_push": False}
 
@@ -80,5 +85,6 @@ if __name__ == "__main__":
     setattr(owner, name, crash(getattr(owner, name), is_after=is_after))
     save = note_push(getattr(STORE, "save_delivery"))  # noqa: B009 - of either class
     setattr(STORE, "save_delivery", save)  # noqa: B010 - replaces a method on purpose
+    dispatch.LEASE_MARGIN_SECONDS = LEASE_MARGIN_SECONDS
     sys.argv.append("serve")
     main()
