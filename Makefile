@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+WORKERS ?= 2
 
-.PHONY: demo test setup format lint types imports unit lock bench soak clean
+.PHONY: demo test setup format lint types imports unit fuzz lock bench soak clean
 
 demo: $(STAMP)
 	@$(BIN)/flux-router demo
@@ -32,8 +33,13 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
+# Idle workers take tests from busy ones: some tests wait for half a minute.
 unit: $(STAMP)
-	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
+
+# The properties of the rules and of the providers, on many more examples than `unit` tries.
+fuzz: $(STAMP)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis tests/core tests/providers
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.service

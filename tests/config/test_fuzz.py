@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from router.config.load import check_file, check_text
 from tests.config.bad_files import CANARY, ENVIRON
+from tests.thoroughness import examples
 
 ROOT = Path(__file__).parents[2]
 WHOLE: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "good/whole-form.yaml").read_text())
@@ -20,7 +21,9 @@ WORDS = ["a", "-", "- ", ": ", ":", "\n", "  ", "[", "]", "{", "}", "&a", "*a", 
 WORDS += ["'", '"', "hooks", "layers", "<<", "~", "no", "1", "%", "@", "---", "...", "?", "\t", "é"]
 
 quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 scalars = st.one_of(
@@ -95,7 +98,7 @@ def test_any_document(value: Any) -> None:
     check(dumped(value))
 
 
-@settings(quick, max_examples=250)
+@settings(quick, max_examples=examples(50))
 @given(data=st.data())
 def test_a_good_file_with_parts_removed_or_replaced(data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from([WHOLE, EXAMPLE])))

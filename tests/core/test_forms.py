@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from router.core.errors import MalformedPayload
 from router.core.forms import PIECE_BYTES, form_payload, form_pieces
+from tests.thoroughness import examples
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(text=st.binary(min_size=1, max_size=60), shift=st.integers(min_value=0, max_value=5))
 def test_pieces_never_cut_an_escape(text: bytes, shift: int) -> None:
     payload = b"x" * shift + text * (2 * PIECE_BYTES // len(text))

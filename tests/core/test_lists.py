@@ -18,6 +18,7 @@ from router.core.lists import (
     read_commits,
     read_paths,
 )
+from tests.thoroughness import examples
 
 PATHS = st.lists(
     st.one_of(
@@ -38,7 +39,7 @@ def long_list(text: str) -> str:
     return "[" + item * (3 * SLICE_BYTES // len(item.encode()) + 1) + text + "]"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     paths=PATHS,
     separator=st.sampled_from([",", ", ", " ,", "\n\t,\n"]),

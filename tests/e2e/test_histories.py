@@ -23,10 +23,11 @@ from tests.e2e.git_script import Play, Script, entries, scripts
 from tests.e2e.git_world import git_world
 from tests.remote.git.host import serve_git
 from tests.remote.git.repository import make_repository
+from tests.thoroughness import examples
 
 pytestmark = pytest.mark.e2e
 
-EXAMPLES = int(os.environ.get("GIT_HISTORIES", "25"))
+EXAMPLES = int(os.environ.get("GIT_HISTORIES", examples(15)))
 
 
 async def play(folder: Path, script: Script) -> None:

@@ -29,6 +29,7 @@ from tests.fakes.store import FakeStore
 from tests.flow.git_host import LAYERS, Flux, GitHost
 from tests.postgres.clocked import open_clocked
 from tests.postgres.fixtures import empty_clocked_schema
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ class Story:
             await self.store.record_attempt(attempt, owner="me", retry_seconds=None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(steps())
 def test_no_layer_is_missed_in_memory(played: list[Step]) -> None:
     async def run() -> None:
@@ -154,7 +155,7 @@ def test_no_layer_is_missed_in_memory(played: list[Step]) -> None:
     asyncio.run(run())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(steps())
 def test_no_layer_is_missed_on_sqlite_with_webhooks_side_by_side(played: list[Step]) -> None:
     async def run(folder: str) -> None:
@@ -171,7 +172,7 @@ def test_no_layer_is_missed_on_sqlite_with_webhooks_side_by_side(played: list[St
         asyncio.run(run(folder))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(played=steps())
 def test_no_layer_is_missed_on_postgres_with_webhooks_side_by_side(
     postgres: Server, played: list[Step]
@@ -189,7 +190,7 @@ def test_no_layer_is_missed_on_postgres_with_webhooks_side_by_side(
     asyncio.run(run())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.frozensets(st.integers(0, 2)), min_size=1, max_size=10))
 def test_pushes_in_order_call_exactly_the_layers_they_change(changes: list[frozenset[int]]) -> None:
     async def run() -> None:

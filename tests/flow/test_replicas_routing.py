@@ -29,6 +29,7 @@ from tests.fakes.receivers import FakeReceivers
 from tests.fakes.source import FakeSource
 from tests.fakes.store import FakeStore
 from tests.flow.conftest import until
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from router.core.model import Saved
@@ -395,7 +396,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(steps=STEPS, versions=st.lists(st.integers(1, 4), min_size=1, max_size=4))
 async def test_whatever_happens_replicas_agree_and_come_to_rest(
     steps: list[tuple[str, int, int]], versions: list[int]

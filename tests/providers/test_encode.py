@@ -28,6 +28,7 @@ from tests.providers.signing import (
     lower_names,
     sender_secret,
 )
+from tests.thoroughness import examples
 
 LISTLESS = {
     *("azure-devops", "bitbucket", "bitbucket-server", "codecommit", "gerrit", "sourcehut"),
@@ -84,7 +85,7 @@ def every_path(outgoing: OutgoingPush) -> set[str]:
 
 @pytest.mark.parametrize("secret", [SECRET, SIGNING_TOKEN], ids=["secret", "signing token"])
 @pytest.mark.parametrize("provider", list(PROVIDERS.values()), ids=list(PROVIDERS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(outgoing=outgoing_pushes)
 def test_a_push_we_send_reads_back_and_hides_no_path_without_saying_so(
     provider: Provider, secret: bytes, outgoing: OutgoingPush

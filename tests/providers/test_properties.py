@@ -15,6 +15,7 @@ from router.core.forms import form_payload
 from router.core.providers.table import PROVIDERS
 from router.core.push import Ignored, Push
 from tests.providers.signing import NOW_SECONDS, sample_json
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from router.core.providers.interface import Provider
@@ -96,7 +97,7 @@ def push_headers(provider: Provider) -> dict[str, str]:
 
 
 @every_provider
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(body=bodies)
 def test_any_body_is_a_push_or_ignored_or_malformed(provider: Provider, body: bytes) -> None:
     parse(provider, push_headers(provider), body)
@@ -106,7 +107,7 @@ def test_any_body_is_a_push_or_ignored_or_malformed(provider: Provider, body: by
 
 
 @every_provider
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(headers=headers_of_any_kind, body=bodies, given_secrets=secrets)
 def test_any_headers_are_refused_or_read_and_never_crash(
     provider: Provider, headers: dict[str, str], body: bytes, given_secrets: list[bytes]
@@ -122,7 +123,7 @@ def test_any_headers_are_refused_or_read_and_never_crash(
 
 
 @every_provider
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(data=st.data())
 def test_a_push_with_something_changed_is_a_push_or_ignored_or_malformed(
     provider: Provider, data: st.DataObject

@@ -8,7 +8,7 @@ import pytest
 
 from tests.postgres.clocked import open_clocked
 from tests.postgres.fixtures import empty_clocked_schema
-from tests.store.test_side_by_side import SideBySide, examples
+from tests.store.test_side_by_side import SideBySide, machine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -45,7 +45,7 @@ def key_of(asked: partial[Awaitable[Any]]) -> str | None:
 
 
 class TestPostgresSideBySide(PostgresSideBySide.TestCase):  # type: ignore[valid-type, misc]
-    settings = examples(8)
+    settings = machine(6)
 
     @pytest.fixture(autouse=True)
     def start(self, postgres: Server) -> None:

@@ -31,6 +31,7 @@ from tests.store.strategies import (
     closings,
     intents,
 )
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -386,9 +387,9 @@ class SideBySide(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def examples(count: int) -> settings:
+def machine(count: int) -> settings:
     return settings(
-        max_examples=count,
+        max_examples=examples(count),
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
@@ -401,4 +402,4 @@ class SqliteSideBySide(SideBySide):
 
 
 class TestSqliteSideBySide(SqliteSideBySide.TestCase):  # type: ignore[valid-type, misc]
-    settings = examples(15)
+    settings = machine(10)

@@ -26,6 +26,7 @@ from tests.builders import (
     make_repository,
     make_routing,
 )
+from tests.thoroughness import examples
 from tests.web.conftest import MakeWeb, Web, open_web
 
 
@@ -315,7 +316,7 @@ async def test_several_updates_of_one_push_are_each_answered(make_web: MakeWeb) 
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(body=st.binary(max_size=200), is_signed=st.booleans())
 def test_any_bytes_are_answered_and_never_a_traceback(body: bytes, is_signed: bool) -> None:
     async def run() -> None:

@@ -25,6 +25,7 @@ from router.core.changes import ExactPaths
 from router.core.match import LayerIndex, match_layers
 from tests.core.properties import pattern_reference as reference
 from tests.core.properties import pattern_strategies as some
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ seeds = st.integers(0, 2**32)
 """Drawing each of ten thousand questions through hypothesis would take minutes."""
 
 batches = settings(
-    max_examples=3,
+    max_examples=examples(3),
     deadline=None,
     # One checkout serves all examples: each writes every .gitignore it asks about anew.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
