@@ -109,9 +109,12 @@ class World:
         return [receiver for layer in layers for receiver in layer["receivers"]]
 
     async def wait_until(self, condition: Any) -> None:
+        pause_seconds = 0.02
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await condition():
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(pause_seconds)
+                # To ask costs the service the time that it is waited for.
+                pause_seconds = min(1.2 * pause_seconds, 0.2)
 
     def served(self, delivery: str) -> set[str]:
         """The layers whose receivers answered 200 to a call for *delivery*."""
