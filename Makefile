@@ -39,7 +39,8 @@ unit: $(STAMP)
 
 # The properties of the rules and of the providers, on many more examples than `unit` tries.
 fuzz: $(STAMP)
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis tests/core tests/providers
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis \
+	  tests/core tests/providers tests/config tests/flow tests/web
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.service

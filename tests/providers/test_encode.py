@@ -256,25 +256,6 @@ def test_gitea_lists_the_newest_5_commits_newest_first(provider: str, kinds: lis
         assert headers[f"X-{kind}-Event"] == headers["X-GitHub-Event"] == "push"
 
 
-@pytest.mark.parametrize(
-    ("changes", "has_paths"),
-    [({}, True), ({"forced": True}, False), ({"before": ZERO}, False), ({"after": ZERO}, False)],
-)
-def test_generic_promises_paths_only_where_the_commits_prove_them(
-    changes: dict[str, Any], has_paths: bool
-) -> None:
-    _, payload = send("generic", push(commit(modified=("a",)), **changes))
-    assert ("paths" in payload) is has_paths
-    _, empty = send("generic", push())
-    assert "paths" not in empty
-
-
-def test_generic_names_each_path_once() -> None:
-    outgoing = push(commit(modified=("a",), added=("b",)), commit(renamed=(("b", "a"), ("c", "d"))))
-    _, payload = send("generic", outgoing)
-    assert payload["paths"] == ["b", "a", "c", "d"]
-
-
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if name not in LISTLESS])
 def test_a_name_that_is_not_utf8_is_sent_damaged_and_makes_the_push_unknown(provider: str) -> None:
     outgoing = push(commit(modified=("apps/\udcff.yaml",), message="\udcfe"))

@@ -27,6 +27,7 @@ from tests.providers.signing import (
 )
 from tests.providers.test_properties import bodies, change_one_place
 from tests.providers.test_samples import ALL
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from router.core.providers.registry import Registry
@@ -55,7 +56,7 @@ def push_headers(registry: Registry) -> dict[str, str]:
 
 
 @every_registry
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(body=bodies)
 def test_any_body_is_a_push_or_ignored_or_malformed(registry: Registry, body: bytes) -> None:
     parse(registry, push_headers(registry), body)
@@ -64,7 +65,7 @@ def test_any_body_is_a_push_or_ignored_or_malformed(registry: Registry, body: by
 
 
 @every_registry
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(data=st.data())
 def test_a_push_with_something_changed_is_a_push_or_ignored_or_malformed(
     registry: Registry, data: st.DataObject
@@ -184,7 +185,7 @@ def test_a_registry_s_body_is_no_push_to_a_git_host(provider: str, name: str) ->
 
 
 @every_registry
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     artifact=st.sampled_from(["docker.io/acme/app", "docker.io/acme/layers/app-1.x"]),
     tag=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True),
