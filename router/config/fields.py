@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from router.config.report import did_you_mean
 from router.config.tree import shown
-from router.core.providers.table import KNOWN_PROVIDERS
+from router.core.providers.table import SERVED
 
 LAYER_PLACEHOLDER: Final = "{layer}"
 
@@ -82,9 +82,9 @@ def _check_duration(text: str) -> str:
 
 
 def _check_provider(text: str) -> str:
-    if text not in KNOWN_PROVIDERS:
-        hint = did_you_mean(text.lower(), KNOWN_PROVIDERS)
-        known = f"; known are {', '.join(KNOWN_PROVIDERS)}"
+    if text not in SERVED:
+        hint = did_you_mean(text.lower(), SERVED)
+        known = f"; known are {', '.join(SERVED)}"
         raise ValueError(f"{shown(text)} is not a provider{hint or known}")
     return text
 
@@ -191,7 +191,7 @@ Duration: TypeAlias = Annotated[
     Field(json_schema_extra={"pattern": DURATION_PATTERN, "minLength": 2}),
 ]
 Provider: TypeAlias = Annotated[
-    str, AfterValidator(_check_provider), Field(json_schema_extra={"enum": [*KNOWN_PROVIDERS]})
+    str, AfterValidator(_check_provider), Field(json_schema_extra={"enum": [*SERVED]})
 ]
 Ref: TypeAlias = Annotated[
     str, AfterValidator(_check_ref), Field(json_schema_extra={"minLength": 1})

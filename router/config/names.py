@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.config.form import RECEIVER_KEYS
 from router.config.outline import is_by_cluster
 from router.config.tree import MappingNode, Node, child, items, shown, text
-from router.core.providers.table import KNOWN_GIT_HOSTS, KNOWN_REGISTRIES
+from router.core.providers.table import PROVIDERS, REGISTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -73,9 +73,9 @@ def _check_hooks(root: Node, report: Report) -> None:
 
 def _check_kind(section: str, provider: str, node: Node, report: Report) -> None:
     """Repositories come through hooks of Git hosts, artifacts through those of registries."""
-    if section == "repositories" and provider in KNOWN_REGISTRIES:
+    if section == "repositories" and provider in REGISTRIES:
         report.error(node, f"this hook is of a registry ({provider}), which tells of no Git push")
-    if section == "artifacts" and provider in KNOWN_GIT_HOSTS:
+    if section == "artifacts" and provider in PROVIDERS:
         report.error(node, f"this hook is of a Git host ({provider}), which tells of no artifact")
 
 

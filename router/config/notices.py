@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.config.names import layers_of
-from router.config.tree import ListNode, MappingNode, Node, child, items, key_node, shown, text
-from router.core.providers.table import KNOWN_PROVIDERS, SERVED
+from router.config.tree import ListNode, MappingNode, Node, child, items, key_node, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,14 +30,6 @@ def add_notices(root: Node, report: Report) -> None:
 
 
 def _notice_hook(hook: Node, report: Report) -> None:
-    provider = text(hook, "provider")
-    place = child(hook, "provider")
-    if place is not None and provider in KNOWN_PROVIDERS and provider not in SERVED:
-        report.warn(
-            place,
-            f"provider {shown(provider)} is not served by this version: "
-            "its hook refuses everything",
-        )
     oidc = child(hook, "auth", "oidc")
     if oidc is not None:
         report.warn(

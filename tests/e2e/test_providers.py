@@ -28,7 +28,10 @@ URLS = {"codecommit": "https://git-codecommit.eu-central-1.amazonaws.com/v1/repo
 """Where a provider's repositories have another form of URL."""
 
 ARTIFACT = "oci://registry.acme.example/acme/layers/app"
-ARTIFACTS = {"dockerhub": "oci://docker.io/acme/app"}
+ARTIFACTS = {
+    "dockerhub": "oci://docker.io/acme/app",
+    "ecr": "oci://111122223333.dkr.ecr.eu-central-1.amazonaws.com/acme/app",
+}
 """Where a registry has one host for everybody."""
 
 LISTS_FILES = {"github", "gitlab", "gitea", "forgejo", "generic", "standard-webhooks"}

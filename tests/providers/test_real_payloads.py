@@ -206,6 +206,12 @@ OF_REGISTRIES: list[tuple[str, str, dict[str, str], ArtifactUpdate | str]] = [
         "the payload names no package_url",  # it was shortened by hand
     ),
     (
+        "registry/aws-lambda-go__ecr-image-push-event.json",
+        "ecr",
+        {},
+        "the digest is no SHA-256 or SHA-512 in lower-case hex",  # it has 60 digits
+    ),
+    (
         "github/octokit__api.github.com__registry_package__published.docker.payload.json",
         "ghcr",
         {"x-github-event": "registry_package"},

@@ -59,6 +59,13 @@ LACKS = {
         (set(CASES) - {"push", "push_many_refs", "ping", "malformed"}),
         "the body is generic's, read by the same functions",
     ),
+    "acr": {"push_many_tags": "a delivery tells of one tag"},
+    "ecr": {
+        "push_many_tags": "an event tells of one tag",
+        "ping": "EventBridge sends no test",
+    },
+    "gar": {"push_many_tags": "a message tells of one tag", "ping": "Pub/Sub sends no test"},
+    "distribution": {"ping": "it has no test delivery"},
     "sourcehut": {
         "truncated": "it has no lists of commits that could be cut",
         "ping": "it has no test delivery: a sample is shown where the webhook is made",

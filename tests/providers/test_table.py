@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.providers.table import KNOWN_PROVIDERS, PROVIDERS
+from router.core.providers.table import PROVIDERS, REGISTRIES, SERVED
 
 
 def test_every_provider_is_listed_by_its_own_name() -> None:
@@ -13,9 +13,8 @@ def test_every_provider_is_listed_by_its_own_name() -> None:
     }
 
 
-def test_every_provider_that_is_served_is_known() -> None:
-    assert set(PROVIDERS) <= set(KNOWN_PROVIDERS)
-    assert len(set(KNOWN_PROVIDERS)) == len(KNOWN_PROVIDERS)
+def test_no_name_is_both_a_git_host_s_and_a_registry_s() -> None:
+    assert len(SERVED) == len(PROVIDERS) + len(REGISTRIES)
 
 
 def test_the_table_cannot_be_changed() -> None:

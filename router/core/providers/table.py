@@ -1,4 +1,4 @@
-"""The providers and registries this version serves, and the names of all that are known."""
+"""Every Git host and registry that is served, one line each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.providers import (
+    acr,
     azure_devops,
     bitbucket,
     bitbucket_server,
     codecommit,
+    distribution,
     dockerhub,
+    ecr,
+    gar,
     generic,
     gerrit,
     ghcr,
@@ -85,42 +89,36 @@ _GIT_HOSTS = (
     _provider("gitlab", gitlab),
     _provider("gitea", gitea),
     replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
-    _provider("generic", generic),
     _provider("gogs", gogs),
-    _provider("standard-webhooks", standard_webhooks),
-    _provider("sourcehut", sourcehut),
     _provider("bitbucket", bitbucket),
     _provider("bitbucket-server", bitbucket_server),
     _provider("azure-devops", azure_devops),
     _provider("codecommit", codecommit),
     _provider("gerrit", gerrit),
+    _provider("sourcehut", sourcehut),
+    _provider("generic", generic),
+    _provider("standard-webhooks", standard_webhooks),
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
     _registry("dockerhub", dockerhub),
     _registry("harbor", harbor),
     _registry("quay", quay),
+    _registry("acr", acr),
+    _registry("gar", gar),
+    _registry("ecr", ecr),
+    _registry("distribution", distribution),
 )
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in _GIT_HOSTS}
 )
-"""The Git hosts this version serves, by the name in the routing file."""
+"""The Git hosts, by the name in the routing file."""
 
 REGISTRIES: Mapping[str, Registry] = MappingProxyType(
     {registry.name: registry for registry in _OCI_REGISTRIES}
 )
-"""The registries this version serves, by the name in the routing file."""
+"""The registries, by the name in the routing file."""
 
 SERVED: Mapping[str, Provider | Registry] = MappingProxyType({**PROVIDERS, **REGISTRIES})
-"""Everything that a hook of this version can be of, by the name in the routing file."""
-
-KNOWN_GIT_HOSTS: tuple[str, ...] = (
-    *("github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "bitbucket-server"),
-    *("azure-devops", "codecommit", "gerrit", "sourcehut", "generic", "standard-webhooks"),
-)
-KNOWN_REGISTRIES: tuple[str, ...] = (
-    *("ghcr", "dockerhub", "harbor", "quay", "acr", "gar", "ecr", "distribution"),
-)
-KNOWN_PROVIDERS: tuple[str, ...] = (*KNOWN_GIT_HOSTS, *KNOWN_REGISTRIES)
-"""Every name a routing file may hold; one that is not in SERVED is not served yet."""
+"""Everything that a hook can be of, by the name in the routing file."""
