@@ -12,14 +12,17 @@ from router.cli.entries import CONFIG_OPTION, REPOSITORY_OPTION, load_routing, p
 from router.cli.explain import describe_paths
 from router.core.changes import ExactPaths, UnknownPaths
 from router.core.errors import SettingsInvalid
+from router.core.kustomize.changed import NO_BUILDS
 from router.core.match import match_layers
 from router.core.push import is_zero
 from router.remote.git.checkout import read_changed_paths, resolve_commit
+from router.remote.git.snapshots import read_builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from router.core.match import Matched
+    from router.core.push import Commit
     from router.core.routing import Repository
 
 
@@ -52,8 +55,9 @@ def affected(
     """
     routing = load_routing(config_file)
     entries = pick_entries(routing, file=config_file, name=repository, repo=repo)
-    changes = _changes(repo, base, head)
-    verdicts = [match_layers(entry.index, changes, unmapped=entry.unmapped) for entry in entries]
+    before, after = resolve_commit(repo, base), resolve_commit(repo, head)
+    changes = _changes(repo, before, after)
+    verdicts = [_match(repo, entry, (before, after), changes) for entry in entries]
     names = [match.layer for matched in verdicts for match in matched.matches if match.is_affected]
     for entry, matched in zip(entries, verdicts, strict=True):
         click.echo(_summary(entry, changes, matched), err=True)
@@ -61,8 +65,19 @@ def affected(
         click.echo(line)
 
 
-def _changes(repo: Path, base: str, head: str) -> ExactPaths | UnknownPaths:
-    before, after = resolve_commit(repo, base), resolve_commit(repo, head)
+def _match(
+    repo: Path,
+    entry: Repository,
+    commits: Sequence[Commit],
+    changes: ExactPaths | UnknownPaths,
+) -> Matched:
+    builds = NO_BUILDS
+    if isinstance(changes, ExactPaths):
+        builds = read_builds(repo, entry, commits, changes.paths)
+    return match_layers(entry.index, changes, unmapped=entry.unmapped, builds=builds)
+
+
+def _changes(repo: Path, before: Commit, after: Commit) -> ExactPaths | UnknownPaths:
     if is_zero(after):
         raise SettingsInvalid("--head is all zeros: the branch was deleted, nothing can be listed")
     if is_zero(before):

@@ -13,14 +13,20 @@ from router.cli.entries import CONFIG_OPTION, REPOSITORY_OPTION, load_routing, p
 from router.cli.fitting import Column
 from router.cli.tables import OUTPUT_OPTION, counted, print_json, print_table, printable
 from router.cli.verdicts import print_verdicts
+from router.core.kustomize.changed import unknown_builds
 from router.core.match import Matcher
 from router.remote.git.checkout import read_changed_paths, resolve_commit
+from router.remote.git.snapshots import read_builds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from router.core.kustomize.changed import Builds
     from router.core.match import Matched
+    from router.core.push import Commit
     from router.core.routing import Repository, Routing
+
+ONLY_COMMITS_TELL = "that takes --repo with the commits BEFORE and AFTER"
 
 MATCH_COLUMNS = (
     Column("layer"),
@@ -67,7 +73,8 @@ def explain(
     """Tell which layers a change affects, and for each layer why or why not.
 
     With --repo, the change is what differs between the commits BEFORE and AFTER (ids, branches,
-    tags, HEAD~1 …), as git mode compares them. With --path, the changed paths are given.
+    tags, HEAD~1 …), as git mode compares them. With --path, the changed paths are given; what the
+    build of a layer reads is not known then, and the layer counts as affected.
 
     With --delivery, a running service tells what that delivery's changed paths affect under the
     routing file in force there now, and where that differs from what was decided then.
@@ -84,7 +91,10 @@ def explain(
     if repo is not None and before is not None and after is not None:
         compared = {"before": resolve_commit(repo, before), "after": resolve_commit(repo, after)}
         changed = read_changed_paths(repo, compared["before"], compared["after"])
-    verdicts = [(entry, _match(entry, changed)) for entry in entries]
+    commits = tuple(compared.values())
+    verdicts = [
+        (entry, _match(entry, changed, _read(repo, entry, commits, changed))) for entry in entries
+    ]
     if output == "json":
         about = {**compared, "pathCount": len(changed)}
         print_json([_view(routing, entry, matcher, about) for entry, matcher in verdicts])
@@ -127,8 +137,16 @@ def describe_paths(count: int, matched: Matched) -> str:
     )
 
 
-def _match(entry: Repository, changed: Sequence[str]) -> Matcher:
-    matcher = Matcher(entry.index, unmapped=entry.unmapped)
+def _read(
+    repo: Path | None, entry: Repository, commits: Sequence[Commit], changed: Sequence[str]
+) -> Builds:
+    if repo is None:
+        return unknown_builds(entry.builds, ONLY_COMMITS_TELL)
+    return read_builds(repo, entry, commits, changed)
+
+
+def _match(entry: Repository, changed: Sequence[str], builds: Builds) -> Matcher:
+    matcher = Matcher(entry.index, unmapped=entry.unmapped, builds=builds)
     matcher.feed(changed)
     return matcher
 

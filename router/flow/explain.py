@@ -1,7 +1,7 @@
 """What changed paths affect under the routing file in force now, beside what they did then.
 
 Nothing is planned and nothing is called. Where the paths are not known or not all of them are kept,
-every layer that they might affect is told as affected, with that reason.
+every layer that they might affect is told as affected. What was decided of builds stands.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GIVEN = "as given"
 NOT_MATCHED = "it had no match: it owned no changed path, or was not in the routing file"
 NOT_ASKED = "it was not asked for"
+NOT_KEPT = "not known: only a look at the repository can tell what its build reads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +243,7 @@ async def _judge(
     matches, matched = await _match(entry, changes.known)
     if changes.missing:
         matches = tuple(_doubt(match, changes.missing) for match in matches)
+    matches = tuple(_recall_build(match, entry, then) for match in matches)
     told = describe_changes(changes.how, changes.known, matched)
     return replace(
         about,
@@ -276,6 +278,15 @@ def _doubt(match: Match, missing: str) -> Match:
     if match.is_affected:
         return match
     return Match(layer=match.layer, is_affected=True, reason=f"not known: {missing}")
+
+
+def _recall_build(match: Match, entry: Repository, then: Mapping[str, Match] | None) -> Match:
+    """A layer that no changed path matches may still have a build that reads one."""
+    if match.is_affected or match.layer not in entry.builds:
+        return match
+    if then is not None:
+        return _decided_then(match.layer, then)
+    return Match(layer=match.layer, is_affected=True, reason=NOT_KEPT)
 
 
 def _decided_then(layer: str, then: Mapping[str, Match]) -> Match:

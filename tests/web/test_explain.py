@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from router.core.kustomize.closure import Build
 from router.core.model import (
     MAX_KEPT_PATHS,
     Closing,
@@ -26,6 +27,7 @@ from tests.builders import (
     commit,
     github_push,
     github_request,
+    make_layer,
     make_repository,
     make_routing,
 )
@@ -243,6 +245,24 @@ async def test_a_waiting_push_with_more_paths_than_are_kept_is_not_known(
     assert (affected(told), told["known"]) == (set(CHAIN), False)
     assert told["layers"]["app1"]["pattern"] == "apps/app1/"
     assert f"only the first {MAX_KEPT_PATHS}" in told["layers"]["app2"]["reason"]
+
+
+async def test_of_a_layer_with_a_build_stands_what_was_decided_then(web: Web) -> None:
+    built = [
+        make_layer(name, ("own/",), build=Build(folders=(f"apps/{name}",)))
+        for name in ("app1", "app2")
+    ]
+    web.in_force.replace(make_routing(make_repository(built, git=GitAccess(url=URL)), generation=1))
+    reason = "its build reads a changed file: base/x"
+    then = (Match(layer="app1", is_affected=True, reason=reason, path="base/x"),)
+    told = await explain(web, await git_plan(web, paths=("base/x",), count=1, matches=then))
+    assert (affected(told), told["differs"]) == ({"app1"}, False)
+    assert told["layers"]["app1"]["reason"] == reason
+    (told,) = (await ask(web, repository="fleet", paths=["own/x", "base/x"]))["explanations"]
+    assert [each["pattern"] for each in told["layers"]] == ["own/", "own/"]
+    (told,) = (await ask(web, repository="fleet", paths=["base/x"]))["explanations"]
+    assert [each["affected"] for each in told["layers"]] == [True, True]
+    assert "only a look at the repository can tell" in told["layers"][0]["reason"]
 
 
 async def test_given_paths_are_matched_from_the_root(web: Web) -> None:

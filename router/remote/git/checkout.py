@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from router.core.errors import SettingsInvalid
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
+from router.core.kustomize.tree import Tree
 from router.core.push import is_zero
+from router.remote.git.contents import parse_contents, parse_sizes, parse_tree
 from router.remote.git.environment import git_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from router.core.push import Commit
@@ -147,6 +150,31 @@ def list_paths(
     return _paths(git.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--"))
 
 
+def read_tree(repo: Path, commit: Commit, *, deadline_seconds: float = DEADLINE_SECONDS) -> Tree:
+    """The tree of a commit; zeros stand for no files at all. Raises SettingsInvalid."""
+    _check_full(commit)
+    if is_zero(commit):
+        return Tree({})
+    git = open_checkout(repo, deadline_seconds)
+    return parse_tree(git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--"))
+
+
+def read_blobs(
+    repo: Path, blobs: Collection[str], *, deadline_seconds: float = DEADLINE_SECONDS
+) -> Mapping[str, bytes | None]:
+    """Contents by blob; None for one that the repository lacks, or that is too large to be read.
+
+    Raises SettingsInvalid.
+    """
+    for blob in blobs:
+        _check_full(blob)
+    git, wanted = open_checkout(repo, deadline_seconds), sorted(blobs)
+    sizes = parse_sizes(git.run("cat-file", "--batch-check", stdin=_lines(wanted)))
+    small = [blob for blob, size in sizes.items() if size <= MAX_DOCUMENT_BYTES]
+    contents = parse_contents(git.run("cat-file", "--batch", stdin=_lines(small)))
+    return {blob: contents.get(blob) for blob in wanted}
+
+
 def read_remote_urls(repo: Path, *, deadline_seconds: float = DEADLINE_SECONDS) -> tuple[str, ...]:
     """The URLs that the repository's own configuration has for its remotes.
 
@@ -168,6 +196,10 @@ def _check_full(commit: Commit) -> None:
 
 def _paths(output: bytes) -> tuple[str, ...]:
     return tuple(sorted(output.decode("utf-8", "surrogateescape").split("\0")[:-1]))
+
+
+def _lines(blobs: Collection[str]) -> bytes:
+    return "".join(f"{blob}\n" for blob in blobs).encode("ascii")
 
 
 def _is_shallow(git: Checkout) -> bool:
