@@ -11,6 +11,7 @@ from router.cli.affected import affected
 from router.cli.check import check
 from router.cli.deliveries import deliveries
 from router.cli.demo import demo
+from router.cli.derive import derive
 from router.cli.explain import explain
 from router.cli.layers import layers
 from router.cli.manifests import manifests
@@ -40,6 +41,7 @@ for command in (
     explain,
     affected,
     manifests,
+    derive,
     send,
     deliveries,
     layers,

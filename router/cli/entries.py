@@ -13,6 +13,8 @@ from router.core.naming import normalize_url
 from router.remote.git.checkout import read_remote_urls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.core.routing import Repository, Routing
 
 CONFIG_OPTION = click.option(
@@ -58,7 +60,7 @@ def pick_entries(
         raise click.UsageError(f"{file} has no repositories")
     if repo is None:
         return entries
-    own = {normalize_url(url) for url in (*read_remote_urls(repo), str(repo.resolve()))}
+    own = own_urls(repo)
     found = tuple(entry for entry in entries if _urls(entry) & own)
     if not found and len({normalize_url(entry.url) for entry in entries}) > 1:
         raise click.UsageError(
@@ -66,6 +68,12 @@ def pick_entries(
             " tell with --repository which one it is"
         )
     return found or entries
+
+
+def own_urls(repo: Path, entries: Iterable[Repository] = ()) -> frozenset[str]:
+    """What the repository at *repo* is called, normalized: by its remotes, its path, *entries*."""
+    own = {normalize_url(url) for url in (*read_remote_urls(repo), str(repo.resolve()))}
+    return frozenset(own.union(*map(_urls, entries)))
 
 
 def _urls(entry: Repository) -> set[str]:

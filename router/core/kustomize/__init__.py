@@ -1,1 +1,1 @@
-"""One module for each provider, the interface they share, and the table that lists them."""
+"""What kustomize reads of a repository, and what Flux has built of it."""

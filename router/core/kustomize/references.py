@@ -70,7 +70,12 @@ def read_kustomization(content: bytes) -> tuple[Reference, ...]:
     documents = read_documents(content)
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise Unreadable("it is not one mapping")
-    return _gather(_fields(documents[0]))
+    return read_fields(documents[0])
+
+
+def read_fields(document: Mapping[str, Value]) -> tuple[Reference, ...]:
+    """What a kustomization, or some fields of one, names. Raises Unreadable."""
+    return _gather(_fields(document))
 
 
 def read_plugins(content: bytes) -> tuple[Reference, ...]:

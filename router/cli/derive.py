@@ -1,0 +1,151 @@
+"""flux-router derive."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from router.cli.discovery import discover_all, discover_below
+from router.cli.entries import (
+    REPOSITORY_OPTION,
+    load_routing,
+    own_urls,
+    pick_entries,
+)
+from router.cli.tables import counted, printable
+from router.config.edit import edit_layers
+from router.config.layer_text import block_layer
+from router.config.load import check_text
+from router.core.errors import ConfigInvalid, SettingsInvalid
+from router.core.kustomize.derive import Derived, derive_layers, folder_of
+from router.remote.git.checkout import resolve_commit
+from router.remote.git.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from router.core.routing import Repository
+
+
+@click.command()
+@click.option(
+    "--config",
+    "shown",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A routing file, to show what would change in it.",
+)
+@click.option(
+    "--repo",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="A checkout, or a bare repository.",
+)
+@click.option(
+    "--path",
+    "folder",
+    metavar="FOLDER",
+    help="The folder that a cluster applies, such as clusters/prod.  [default: every file]",
+)
+@click.option("--rev", default="HEAD", show_default=True, help="The commit to read.")
+@click.option(
+    "--write",
+    "target",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The routing file to bring in step with Flux's Kustomizations.",
+)
+@REPOSITORY_OPTION
+def derive(
+    shown: Path | None,
+    repo: Path,
+    folder: str | None,
+    rev: str,
+    target: Path | None,
+    repository: str | None,
+) -> None:
+    """Derive layers from the Flux Kustomizations in a repository.
+
+    Prints them as the layers of a routing file. With --write, they are put into that file, where
+    only what differs is changed, and the difference is shown; with --config, it is only shown.
+    What cannot be derived is told on standard error.
+    """
+    if shown is not None and target is not None:
+        raise click.UsageError("--config and --write do not go together")
+    file = target or shown
+    if file is None and repository is not None:
+        raise click.UsageError("--repository goes with --config or --write")
+    entry = None if file is None else _pick(file, repository, repo)
+    derived = _derive(repo, rev, folder, own_urls(repo, () if entry is None else (entry,)))
+    _tell(f"{note.file}: {note.message}" for note in derived.notes)
+    if file is None or entry is None:
+        layers = [block_layer(each, "  ") for each in derived.layers]
+        click.echo("".join(["layers:\n", *layers]) if layers else "layers: []\n", nl=False)
+    else:
+        _bring_in_step(file, entry.name, derived, is_written=target is not None)
+
+
+def _pick(file: Path, name: str | None, repo: Path) -> Repository:
+    """The one entry whose layers are meant. Refuses to guess."""
+    entries = pick_entries(load_routing(file), file=file, name=name, repo=repo)
+    if len(entries) > 1:
+        names = ", ".join(entry.name for entry in entries)
+        raise click.UsageError(f"tell with --repository which one it is: {names}")
+    return entries[0]
+
+
+def _derive(repo: Path, rev: str, folder: str | None, own: Collection[str]) -> Derived:
+    snapshot = Snapshot(repo, resolve_commit(repo, rev))
+    if folder is None:
+        return derive_layers(discover_all(snapshot), snapshot.tree, own)
+    if not snapshot.tree.is_folder(folder_of(folder)):
+        raise SettingsInvalid(f"{repo}: there is no folder {folder!r} at {rev}")
+    found, notes = discover_below(snapshot, folder, own)
+    derived = derive_layers(found, snapshot.tree, own)
+    return Derived(layers=derived.layers, notes=(*notes, *derived.notes))
+
+
+def _bring_in_step(file: Path, entry: str, derived: Derived, *, is_written: bool) -> None:
+    before = file.read_bytes().decode("utf-8-sig")
+    edited = edit_layers(before, entry, derived.layers)
+    _tell(f"{file}: {note}" for note in edited.notes)
+    _check(file, edited.text)
+    old, new = before.splitlines(), edited.text.splitlines()
+    for line in unified_diff(old, new, fromfile=str(file), tofile=str(file), lineterm=""):
+        click.echo(printable(line))
+    if edited.text == before:
+        click.echo(f"{file}: in step with {counted(len(derived.layers), 'layer')}", err=True)
+    elif is_written:
+        _write(file.resolve(), edited.text)
+
+
+def _check(file: Path, text: str) -> None:
+    """Raises ConfigInvalid where the file would not load any more; its places are those to be."""
+    checked = check_text(text, file_name=str(file), directory=file.parent, secrets="optional")
+    if checked.problems:
+        click.echo(f"{file}: left as it is; with what was derived, it would not load:", err=True)
+        raise ConfigInvalid(checked.problems)
+
+
+def _write(file: Path, text: str) -> None:
+    """Put *text* into the file's place at once, so that a service that reads it sees one or the
+    other. Raises SettingsInvalid."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as new:
+            new.write(text.encode())
+        shutil.copymode(file, new.name)
+        Path(new.name).replace(file)
+    except OSError as error:
+        raise SettingsInvalid(f"{file}: it cannot be written: {error.strerror}") from error
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(printable(line), err=True)

@@ -1,0 +1,136 @@
+"""flux-router derive on a real repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.core.errors import ConfigInvalid, SettingsInvalid
+from tests.cli.fleet import Fleet, run
+from tests.cli.test_builds import FILE
+from tests.core.kustomize.test_derive import kustomization
+from tests.remote.git.local import make_repo
+
+VARS = "postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}"
+LAYERS = """\
+layers:
+  - name: apps
+    build: ./apps/prod
+    paths: [clusters/prod/vars.yaml]
+    dependsOn: [infra]
+  - name: infra
+    build: ./infra
+  - name: nested
+    build: ./nested
+    components: [../tls]
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Two clusters; prod has a Kustomization whose build applies another one."""
+    folder = tmp_path_factory.mktemp("cluster")
+    repo = make_repo(folder / "fleet")
+    apps = f"path: ./apps/prod\n  dependsOn: [{{name: infra}}]\n  {VARS}"
+    repo.commit(
+        {
+            "clusters/prod/kustomization.yaml": "resources: [infra.yaml, apps.yaml, vars.yaml]",
+            "clusters/prod/infra.yaml": kustomization("infra", "path: ./infra"),
+            "clusters/prod/apps.yaml": kustomization("apps", apps),
+            "clusters/prod/vars.yaml": "kind: ConfigMap\nmetadata: {name: vars}",
+            "clusters/prod/unused.yaml": kustomization("unused", "path: ./infra"),
+            "clusters/lab/apps.yaml": kustomization("apps", "path: ./apps/lab"),
+            "apps/prod/kustomization.yaml": "resources: [nested.yaml, moved.yaml]",
+            "apps/prod/nested.yaml": kustomization(
+                "nested", "path: ./nested\n  components: [../tls]"
+            ),
+            "apps/prod/moved.yaml": kustomization("moved", "path: ./${WHERE}"),
+            "apps/lab/a.yaml": "a: 1",
+            "infra/a.yaml": "a: 1",
+            "nested/a.yaml": "a: 1",
+            "tls/kustomization.yaml": "kind: Component",
+        }
+    )
+    return Fleet(repo=repo, config=folder / "router.yaml")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "router.yaml"
+    path.write_text(FILE.partition("    layers:")[0] + "    layers:\n      # all\n"
+                    "      - {name: apps, paths: [apps/]}\n")  # fmt: skip
+    return path
+
+
+def test_the_layers_of_a_cluster_are_printed_and_what_is_left_out_is_told(cluster: Fleet) -> None:
+    result = run("derive", "--repo", str(cluster.repo.path), "--path", "clusters/prod")
+    assert (result.exit_code, result.stdout) == (0, LAYERS)
+    assert result.stderr == (
+        "apps/prod/moved.yaml: the Kustomization `moved` is not derived: a variable stands in its"
+        " name or path, `./${WHERE}`\n"
+    )
+
+
+def test_without_a_folder_every_file_counts_and_two_of_a_name_are_told(cluster: Fleet) -> None:
+    result = run("derive", "--repo", str(cluster.repo.path))
+    assert "- name: unused\n" in result.stdout
+    assert "prod/apps.yaml: `apps` is also defined in clusters/lab/apps.yaml" in result.stderr
+
+
+def test_a_file_is_changed_once_and_then_in_step(cluster: Fleet, file: Path) -> None:
+    words = ("derive", "--repo", str(cluster.repo.path), "--path", "clusters/prod")
+    before = file.read_text()
+    shown = run(*words, "--config", str(file))
+    assert file.read_text() == before
+    written = run(*words, "--write", str(file))
+    assert (written.exit_code, written.stdout) == (0, shown.stdout)
+    new = (
+        "      - {name: apps, build: ./apps/prod, dependsOn: [infra], "
+        "paths: [apps/, clusters/prod/vars.yaml]}\n"
+    )
+    assert f"+{new}" in shown.stdout
+    assert file.read_text().startswith(
+        before.replace("      - {name: apps, paths: [apps/]}\n", new)
+    )
+    again = run(*words, "--write", str(file))
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "in step with 3 layers" in again.stderr
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_file_that_would_not_load_any_more_is_left_as_it_is(cluster: Fleet, file: Path) -> None:
+    payload_mode = file.read_text().replace("    git: {}\n", "")
+    file.write_text(payload_mode)
+    result = run("derive", "--repo", str(cluster.repo.path), "--write", str(file))
+    assert isinstance(result.exception, ConfigInvalid)
+    assert "left as it is" in result.stderr
+    assert file.read_text() == payload_mode
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--path", "gone"), "there is no folder 'gone' at HEAD"),
+        (("--rev", "gone"), "'gone' names no commit"),
+    ],
+)
+def test_what_is_not_there_is_an_error(cluster: Fleet, words: tuple[str, ...], told: str) -> None:
+    result = run("derive", "--repo", str(cluster.repo.path), *words)
+    assert isinstance(result.exception, SettingsInvalid)
+    assert told in str(result.exception)
+
+
+def test_options_that_contradict_each_other_are_refused(cluster: Fleet, file: Path) -> None:
+    repo = ("derive", "--repo", str(cluster.repo.path))
+    assert run(*repo, "--config", str(file), "--write", str(file)).exit_code == 2
+    assert run(*repo, "--repository", "fleet").exit_code == 2
+    text = file.read_text()
+    second = (
+        text.partition("repositories:\n")[2]
+        .replace("name: fleet", "name: second")
+        .replace("ref: main", "ref: lab")
+    )
+    file.write_text(text + second.replace("name: apps", "name: second-apps"))
+    assert run(*repo, "--write", str(file)).exit_code == 2
+    assert run(*repo, "--config", str(file), "--repository", "second").exit_code == 0

@@ -1,0 +1,179 @@
+"""Layers from Flux Kustomizations as a repository's files have them."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.core.kustomize.derive import Derived, DerivedLayer, derive_layers, read_flux
+from tests.core.kustomize.trees import make_tree
+
+OWN = "https://git.example/acme/fleet"
+SOURCE = f"""\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: fleet, namespace: flux-system}}
+spec: {{url: {OWN}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1beta2
+kind: GitRepository
+metadata: {{name: other, namespace: flux-system}}
+spec: {{url: https://git.example/acme/other}}
+"""
+
+
+def kustomization(
+    name: str,
+    spec: str = "path: ./apps",
+    *,
+    source: str = "{kind: GitRepository, name: fleet}",
+    version: str = "v1",
+) -> str:
+    return (
+        f"apiVersion: kustomize.toolkit.fluxcd.io/{version}\nkind: Kustomization\n"
+        f"metadata: {{name: {name}, namespace: flux-system}}\n"
+        f"spec:\n  sourceRef: {source}\n  {spec}\n"
+    )
+
+
+def derive(**files: str) -> Derived:
+    """*files* beside folders to build, by their names without `.yaml`."""
+    named = {f"{name}.yaml": content for name, content in files.items()}
+    named |= {"apps/kustomization.yaml": "resources: []", "source.yaml": SOURCE}
+    found = read_flux({path: content.encode() for path, content in named.items()})
+    return derive_layers(found, make_tree(named), {OWN})
+
+
+def only(**files: str) -> DerivedLayer:
+    derived = derive(**files)
+    assert derived.notes == ()
+    (layer,) = derived.layers
+    return layer
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta2", "v1beta1", "v1alpha9"])
+def test_every_version_of_the_api_is_read(version: str) -> None:
+    layer = only(ks=kustomization("a", version=version))
+    assert layer == DerivedLayer(name="a", file="ks.yaml", build="./apps")
+
+
+@pytest.mark.parametrize(
+    ("spec", "build"),
+    [("path: apps/", "./apps"), ("path: /apps", "./apps"), ("path: ./", "./"), ("prune: a", "./")],
+)
+def test_a_path_starts_at_the_root_however_it_is_written(spec: str, build: str) -> None:
+    assert only(ks=kustomization("a", spec)).build == build
+
+
+def test_components_and_dependencies_are_taken_over() -> None:
+    spec = "path: apps\n  components: [../tls]\n  dependsOn: [{name: b, namespace: x}, {name: b}]"
+    derived = derive(one=kustomization("a", spec), two="---\n" + kustomization("b"))
+    assert derived.notes == ()
+    assert derived.layers[0].components == ("../tls",)
+    assert derived.layers[0].depends_on == ("b",)
+
+
+def test_objects_in_lists_and_in_several_documents_are_found() -> None:
+    indented = kustomization("b").replace("\n", "\n  ")
+    several = kustomization("a") + "---\nkind: List\nitems:\n- " + indented
+    assert [layer.name for layer in derive(ks=several).layers] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (kustomization("a", "path: ./${CLUSTER}"), "a variable stands in"),
+        (kustomization("'${NAME}'"), "a variable stands in"),
+        (kustomization('""'), "it has no name"),
+        (kustomization("a", "path: ./gone"), "there is no folder ./gone"),
+        (kustomization("a", "path: ../up"), "there is no folder ../up"),
+        (kustomization("a", source="{kind: OCIRepository, name: x}"), "of kind OCIRepository"),
+        (kustomization("a", source="{kind: GitRepository, name: other}"), "another repository"),
+        (kustomization("a", source="{}"), "of kind unknown"),
+        ("apiVersion: kustomize.toolkit.fluxcd.io/v1\nspec: {{ helm", "it is not YAML"),
+    ],
+)
+def test_what_is_not_built_of_this_repository_is_told(text: str, told: str) -> None:
+    derived = derive(ks=text)
+    assert derived.layers == ()
+    (note,) = derived.notes
+    assert note.file == "ks.yaml"
+    assert told in note.message
+
+
+def test_a_source_that_nothing_here_defines_is_taken_to_be_this_repository() -> None:
+    assert only(ks=kustomization("a", source="{kind: GitRepository, name: unseen}")).name == "a"
+
+
+def test_two_of_one_name_and_a_dependency_that_is_gone_are_told() -> None:
+    spec = "path: apps\n  dependsOn: [{name: gone}]"
+    derived = derive(one=kustomization("a", spec), two=kustomization("a"))
+    assert [layer.file for layer in derived.layers] == ["one.yaml"]
+    assert derived.layers[0].depends_on == ()
+    assert [(note.file, note.message) for note in derived.notes] == [
+        ("two.yaml", "`a` is also defined in one.yaml, and that counts"),
+        ("one.yaml", "`a` depends on `gone`, which is no layer here"),
+    ]
+
+
+def test_files_that_variables_are_substituted_from_are_the_layer_s() -> None:
+    spec = (
+        "postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: keys},"
+        " {kind: ConfigMap, name: made}, {kind: ConfigMap, name: gone, optional: 'true'}]}"
+    )
+    generator = "configMapGenerator: [{name: made, envs: [made.env]}, {name: x, files: [x]}]"
+    layer = only(
+        ks=kustomization("a", spec),
+        vars="kind: ConfigMap\nmetadata: {name: vars}",
+        elsewhere="kind: ConfigMap\nmetadata: {name: vars, namespace: other}",
+        keys="kind: Secret\nmetadata: {name: keys, namespace: flux-system}\nsops: {}",
+        **{"made/kustomization": generator},
+    )
+    assert layer.paths == (*("vars.yaml", "keys.yaml", "made/kustomization.yaml", "made/made.env"),)
+
+
+def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
+    receiver = (
+        "apiVersion: notification.toolkit.fluxcd.io/v1\nkind: Receiver\n"
+        "metadata: {name: hook, namespace: flux-system}\n"
+        "spec: {resources: [{kind: GitRepository, name: fleet}]}\n"
+    )
+    layer = only(ks=kustomization("a"), hook=receiver)
+    assert layer.receiver is not None
+    assert layer.receiver.name == "hook"
+    second = receiver.replace("hook", "second")
+    assert only(ks=kustomization("a"), hook=receiver, second=second).receiver is None
+
+
+MERGE = kustomization("a", "path: ./other")
+POINTER = '[{"op": "replace", "path": "/spec/path", "value": "./other"}]'
+
+
+@pytest.mark.parametrize(
+    ("files", "at"),
+    [
+        ({"kustomization": "patches: [{path: p.yaml}]", "p": MERGE}, "p.yaml"),
+        ({"kustomization": "patchesStrategicMerge: [p.yaml]", "p": MERGE}, "p.yaml"),
+        ({"kustomization": f"patches: [{{patch: '{POINTER}'}}]"}, "kustomization.yaml"),
+        ({"two": kustomization("b", f"patches: [{{patch: '{POINTER}'}}]")}, "two.yaml"),
+    ],
+)
+def test_a_patch_of_a_path_is_told_and_makes_no_layer(files: dict[str, str], at: str) -> None:
+    derived = derive(ks=kustomization("a"), **files)
+    assert [layer.build for layer in derived.layers][:1] == ["./apps"]
+    (note,) = derived.notes
+    assert (note.file, "is not followed" in note.message) == (at, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ helm",
+        "toolkit.fluxcd.io",
+        "- kustomize.toolkit.fluxcd.io",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: []",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: 1\nspec:\n"
+        "  sourceRef: 1\n  dependsOn: 1\n  components: {}\n  postBuild: []",
+    ],
+)
+def test_what_is_no_kustomization_crashes_nothing(text: str) -> None:
+    assert derive(ks=text, kustomization=text).layers == ()
