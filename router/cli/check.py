@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from router.cli.comparison import compare_manifests
+from router.cli.discovery import discover_all
 from router.cli.entries import REPOSITORY_OPTION, pick_entries
 from router.cli.manifests import CLUSTER_OPTION, SECRET_NAME_OPTION, imply_objects
-from router.cli.survey import Finding, Tree, survey_entry
+from router.cli.survey import Checkout, Finding, survey_entry
 from router.cli.tables import counted, print_json, printable, workflow_command
 from router.config.load import check_file
 from router.core.flux_objects import Naming
-from router.remote.git.checkout import list_paths, resolve_commit
+from router.remote.git.checkout import resolve_commit
+from router.remote.git.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,9 +99,10 @@ def check(
 ) -> None:
     """Validate routing files. Every error is told, as file:line:column: message.
 
-    With --repo also: files that no layer owns, patterns that match no file, and layers that share
-    files. These are no errors. Secrets that are not on this machine are warnings here; `serve`
-    needs them.
+    With --repo also: files that no layer owns, patterns that match no file, layers that share
+    files, and where layers differ from the Flux Kustomizations in the repository and from what
+    their builds read. These are no errors. Secrets that are not on this machine are warnings here;
+    `serve` needs them.
 
     With --manifests also: in what the Receivers there differ from those that are called. Nothing
     is built: where patches change Receivers, give a file with the output of `kubectl kustomize`.
@@ -110,8 +113,8 @@ def check(
         raise click.UsageError("--cluster goes with --manifests")
     if repo is None and (at is not None or repository is not None):
         raise click.UsageError("--at and --repository go with --repo")
-    tree = None if repo is None else _read_tree(repo, at or "HEAD")
-    results = [_check(file, repo, tree, repository) for file in files]
+    checkout = None if repo is None else _read(repo, at or "HEAD")
+    results = [_check(file, checkout, repository) for file in files]
     if manifests is not None:
         naming = Naming(secret_name=secret_name)
         results = [_compare(result, manifests, cluster, naming) for result in results]
@@ -124,18 +127,20 @@ def check(
         sys.exit(1)
 
 
-def _read_tree(repo: Path, revision: str) -> Tree:
-    commit = resolve_commit(repo, revision)
-    return Tree(commit=commit, files=list_paths(repo, commit))
+def _read(repo: Path, revision: str) -> Checkout:
+    snapshot = Snapshot(repo, resolve_commit(repo, revision))
+    return Checkout(repo=repo, snapshot=snapshot, flux=discover_all(snapshot))
 
 
-def _check(file: Path, repo: Path | None, tree: Tree | None, repository: str | None) -> _Result:
+def _check(file: Path, checkout: Checkout | None, repository: str | None) -> _Result:
     checked = check_file(file, secrets="optional")
     routing, places = checked.routing, checked.places
-    if tree is None or routing is None or places is None:
+    if checkout is None or routing is None or places is None:
         return _Result(file=file, checked=checked, surveys=None)
-    entries = pick_entries(routing, file=file, name=repository, repo=repo)
-    surveys = tuple(survey_entry(str(file), entry, places, tree) for entry in entries)
+    entries = pick_entries(routing, file=file, name=repository, repo=checkout.repo)
+    surveys = tuple(
+        survey_entry(str(file), entry, places, checkout, routing.layers) for entry in entries
+    )
     return _Result(file=file, checked=checked, surveys=surveys)
 
 
@@ -151,10 +156,7 @@ def _print(result: _Result, *, is_github: bool) -> None:
         click.echo(_annotation(finding) if is_github else _line(finding))
     click.echo(f"{result.file}: {_summary(result.checked)}", err=True)
     for survey in result.surveys or ():
-        told = counted(len(survey.tree.files), "file")
-        click.echo(
-            f"{result.file}: {survey.entry.name}: {told} at {survey.tree.commit[:12]}", err=True
-        )
+        click.echo(f"{result.file}: {survey.entry.name}: {survey.checkout.told}", err=True)
     if (compared := result.comparison) is not None:
         click.echo(f"{result.file}: {compared.summary()}", err=True)
 

@@ -6,18 +6,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from router.cli.drifts import tell_drift, view_drift
+from router.cli.entries import own_urls
 from router.cli.tables import counted, printable
 from router.core.coverage import cover
+from router.core.drift import builds_to_read, find_drift
+from router.core.kustomize.derive import own_kustomizations
 from router.core.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
     from router.config.places import Places
     from router.config.report import Place
     from router.core.coverage import Coverage, SharedFiles
-    from router.core.push import Commit
+    from router.core.drift import Drift
+    from router.core.kustomize.derive import FluxFiles
     from router.core.routing import Repository
+    from router.remote.git.snapshots import Snapshot
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
@@ -40,11 +47,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
-    """The files of one commit."""
+class Checkout:
+    """One commit of a local repository, and what its files hold of Flux."""
 
-    commit: Commit
-    files: tuple[str, ...]
+    repo: Path
+    snapshot: Snapshot
+    flux: FluxFiles
+
+    @property
+    def told(self) -> str:
+        """How many files there are, and at which commit."""
+        return f"{counted(len(self.snapshot.tree.files), 'file')} at {self.snapshot.commit[:12]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +67,17 @@ class Survey:
     file: str
     entry: Repository
     places: Places
-    tree: Tree
+    checkout: Checkout
     coverage: Coverage
+    drift: Drift
 
     def findings(self) -> Iterator[Finding]:
         """What to look at, in file order within each kind."""
         yield from self._unmapped()
         yield from self._idle()
         yield from self._overlaps()
+        for level, place, message in tell_drift(self.drift, self.entry.name, self.places):
+            yield self._finding(level, place, message)
 
     def view(self) -> dict[str, Any]:
         """The same as JSON, without limits but for the names of files that no layer owns."""
@@ -69,7 +85,7 @@ class Survey:
         return {
             "repository": self.entry.name,
             "ref": self.entry.ref,
-            "commit": self.tree.commit,
+            "commit": self.checkout.snapshot.commit,
             "fileCount": coverage.file_count,
             "unmappedCount": len(coverage.unmapped),
             "unmapped": list(coverage.unmapped[:SHOWN_FILES]),
@@ -87,6 +103,7 @@ class Survey:
                 {"layers": list(shared.layers), "count": shared.count, "example": shared.example}
                 for shared in coverage.shared
             ],
+            **view_drift(self.drift),
         }
 
     def _unmapped(self) -> Iterator[Finding]:
@@ -131,10 +148,27 @@ class Survey:
         return Finding(level=level, problem=problem)
 
 
-def survey_entry(file: str, entry: Repository, places: Places, tree: Tree) -> Survey:
-    """Lay *entry* of the routing file *file* over the files of *tree*."""
-    coverage = cover(entry.index, tree.files)
-    return Survey(file=file, entry=entry, places=places, tree=tree, coverage=coverage)
+def survey_entry(
+    file: str, entry: Repository, places: Places, checkout: Checkout, names: Collection[str]
+) -> Survey:
+    """Lay *entry* of the routing file *file*, whose layers have *names*, over a commit's files.
+
+    Raises SettingsInvalid.
+    """
+    snapshot, own = checkout.snapshot, own_urls(checkout.repo, (entry,))
+    kustomizations, _ = own_kustomizations(checkout.flux, snapshot.tree, own)
+    builds = builds_to_read(entry, kustomizations)
+    found = snapshot.closures(set(builds.values()))
+    closures = {name: found[build] for name, build in builds.items()}
+    reads = {name: closures[name].files for name in entry.builds}
+    return Survey(
+        file=file,
+        entry=entry,
+        places=places,
+        checkout=checkout,
+        coverage=cover(entry.index, sorted(snapshot.tree.files), reads),
+        drift=find_drift(entry, names, kustomizations, closures),
+    )
 
 
 def _overlap(shared: SharedFiles) -> str:

@@ -23,14 +23,21 @@ class Places:
     layers: Mapping[str, Place]
     patterns: Mapping[str, tuple[Place, ...]]
     """Those of a layer's `paths`, in order."""
+    builds: Mapping[str, Place]
+    """Of a layer's `build`; its name's where it has none. So for `dependsOn`."""
+    dependencies: Mapping[str, Place]
 
 
 def find_places(root: Node) -> Places:
     """The places in the tree of a routing file without problems."""
     entries = items(root, "repositories")
     layers = [layer for entry in entries for layer in items(entry, "layers")]
+    named = [(text(layer, "name") or "", layer) for layer in layers]
+    names = {name: child(layer, "name") or layer for name, layer in named}
     return Places(
         entries={text(entry, "name") or "": child(entry, "name") or entry for entry in entries},
-        layers={text(layer, "name") or "": child(layer, "name") or layer for layer in layers},
-        patterns={text(layer, "name") or "": items(layer, "paths") for layer in layers},
+        layers=names,
+        patterns={name: items(layer, "paths") for name, layer in named},
+        builds={name: child(layer, "build") or names[name] for name, layer in named},
+        dependencies={name: child(layer, "dependsOn") or names[name] for name, layer in named},
     )

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from router.core.match import layer_numbers
 from router.core.trie import Walk, join_accepted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from router.core.match import LayerIndex
     from router.core.trie import Accepted, LayerBits, Rule
+
+NO_READS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 _by_position = attrgetter("position")
 
@@ -64,25 +67,60 @@ class _Tally:
     count: int = 0
 
 
-def cover(index: LayerIndex, files: Iterable[str]) -> Coverage:
-    """Share out *files*, paths from the repository's root, among the layers of *index*."""
-    tallies: dict[Accepted, _Tally] = {}
+def cover(
+    index: LayerIndex,
+    files: Iterable[str],
+    reads: Mapping[str, Collection[str]] = NO_READS,
+) -> Coverage:
+    """Share out *files*, paths from the repository's root, among the layers of *index*.
+
+    *reads* has what the builds of layers read, by the layers' names; that is theirs, too.
+    """
+    readers = _readers(index, reads)
+    tallies: dict[tuple[Accepted, LayerBits], _Tally] = {}
     unmapped: list[str] = []
     file_count = 0
     for path, accepted in _walk(index, files):
         file_count += 1
-        tally = tallies.get(accepted)
+        key = (accepted, readers.get(path, 0))
+        tally = tallies.get(key)
         if tally is None:
-            tally = tallies[accepted] = _tally(accepted, path)
+            tally = tallies[key] = _tally(*key, path)
         tally.count += 1
         if not tally.is_owned:
             unmapped.append(path)
     return Coverage(
         file_count=file_count,
         unmapped=tuple(unmapped),
-        idle=tuple(_idle_patterns(index, tallies)),
+        idle=tuple(_idle_patterns(index, [accepted for accepted, _ in tallies])),
         shared=_shared_files(index, tallies.values()),
     )
+
+
+def find_uncovered(
+    index: LayerIndex, reads: Mapping[str, Collection[str]]
+) -> Mapping[str, tuple[str, ...]]:
+    """Of the files that each layer reads, those that none of its patterns includes, sorted.
+
+    One that is included and then excluded is covered: somebody decided that.
+    """
+    readers = _readers(index, reads)
+    found: dict[str, list[str]] = {}
+    for path, accepted in _walk(index, sorted(readers)):
+        owners: LayerBits = 0
+        for rule in _rules(accepted):
+            owners |= 0 if rule.is_exclusion else rule.layers
+        for number in layer_numbers(readers[path] & ~owners):
+            found.setdefault(index.layers[number], []).append(path)
+    return {layer: tuple(paths) for layer, paths in found.items()}
+
+
+def _readers(index: LayerIndex, reads: Mapping[str, Collection[str]]) -> Mapping[str, LayerBits]:
+    readers: dict[str, LayerBits] = {}
+    for number, layer in enumerate(index.layers):
+        for path in reads.get(layer, ()):
+            readers[path] = readers.get(path, 0) | 1 << number
+    return readers
 
 
 def _walk(index: LayerIndex, files: Iterable[str]) -> Iterator[tuple[str, Accepted]]:
@@ -100,7 +138,7 @@ def _walk(index: LayerIndex, files: Iterable[str]) -> Iterator[tuple[str, Accept
         yield path, accepted
 
 
-def _tally(accepted: Accepted, path: str) -> _Tally:
+def _tally(accepted: Accepted, readers: LayerBits, path: str) -> _Tally:
     rules = sorted(_rules(accepted), key=_by_position, reverse=True)
     owners: LayerBits = 0
     decided: LayerBits = 0
@@ -111,7 +149,8 @@ def _tally(accepted: Accepted, path: str) -> _Tally:
         if not rule.is_exclusion:
             owners |= rule.layers
             affected |= winners
-    return _Tally(is_owned=owners != 0, affected=affected, example=path)
+    affected |= readers
+    return _Tally(is_owned=(owners | readers) != 0, affected=affected, example=path)
 
 
 def _rules(accepted: Accepted) -> Iterator[Rule]:

@@ -101,6 +101,11 @@ def test_json_has_all_of_it_by_its_parts(fleet: Fleet) -> None:
         "unmappedFolders": {"README.md": 1, "docs/": 1},
         "idlePatterns": [{"layer": "infra", "pattern": "!infra/**/*.md", "line": 11, "column": 25}],
         "overlaps": [{"layers": ["app1", "app2"], "count": 1, "example": "apps/base/x"}],
+        "unknownBuilds": [],
+        "uncovered": [],
+        "dependencies": [],
+        "unserved": [],
+        "remotes": [],
     }
 
 

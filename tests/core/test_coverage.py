@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.core.changes import ExactPaths
-from router.core.coverage import Coverage, IdlePattern, SharedFiles, cover
+from router.core.coverage import Coverage, IdlePattern, SharedFiles, cover, find_uncovered
 from router.core.match import LayerIndex, match_layers
 
 INDEX = LayerIndex(
@@ -30,6 +30,20 @@ def test_files_of_several_layers_are_told_by_who_shares_them() -> None:
     assert cover(INDEX, files).shared == (
         SharedFiles(layers=("app1", "app2"), count=2, example="apps/base/a"),
     )
+
+
+def test_what_a_build_reads_is_its_layer_s_whatever_the_patterns_exclude() -> None:
+    reads = {"app1": ["lib/x", "apps/base/c.txt"], "app2": ["lib/x", "apps/base/c.txt"]}
+    covered = cover(INDEX, ["apps/base/c.txt", "lib/x", "lib/y"], reads)
+    assert covered.unmapped == ("lib/y",)
+    assert covered.shared == (
+        SharedFiles(layers=("app1", "app2"), count=2, example="apps/base/c.txt"),
+    )
+
+
+def test_what_is_read_and_no_pattern_includes_is_uncovered() -> None:
+    reads = {"app1": ["lib/x", "apps/app1/a"], "app2": ["apps/app1/a", "apps/base/a.txt"]}
+    assert find_uncovered(INDEX, reads) == {"app1": ("lib/x",), "app2": ("apps/app1/a",)}
 
 
 def test_different_patterns_that_share_files_with_the_same_layers_are_one() -> None:

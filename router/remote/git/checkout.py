@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from router.core.errors import SettingsInvalid
 from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
-from router.core.kustomize.tree import Tree
 from router.core.push import is_zero
 from router.remote.git.contents import parse_contents, parse_sizes, parse_tree
 from router.remote.git.environment import git_environment
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from router.core.kustomize.tree import Tree
     from router.core.push import Commit
 
 DEADLINE_SECONDS = 60.0
@@ -141,20 +141,9 @@ def read_changed_paths(
     return _paths(output)
 
 
-def list_paths(
-    repo: Path, commit: Commit, *, deadline_seconds: float = DEADLINE_SECONDS
-) -> tuple[str, ...]:
-    """Every file of a commit's tree, sorted; submodules and links, too. Raises SettingsInvalid."""
-    _check_full(commit)
-    git = open_checkout(repo, deadline_seconds)
-    return _paths(git.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", commit, "--"))
-
-
 def read_tree(repo: Path, commit: Commit, *, deadline_seconds: float = DEADLINE_SECONDS) -> Tree:
-    """The tree of a commit; zeros stand for no files at all. Raises SettingsInvalid."""
+    """Every file of a commit, in order; submodules and links, too. Raises SettingsInvalid."""
     _check_full(commit)
-    if is_zero(commit):
-        return Tree({})
     git = open_checkout(repo, deadline_seconds)
     return parse_tree(git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--"))
 

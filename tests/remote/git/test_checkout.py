@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from router.core.errors import SettingsInvalid
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES
 from router.remote.git.checkout import (
-    list_paths,
+    read_blobs,
     read_changed_paths,
     read_remote_urls,
+    read_tree,
     resolve_commit,
 )
 from tests.remote.git.local import MAIN, ZERO, Repo, make_repo
@@ -130,14 +132,14 @@ def test_modes_links_and_submodules_count(repo: Repo) -> None:
     repo.git("commit", "-q", "-m", "change")
     after = resolve_commit(repo.path, "HEAD")
     assert changed(repo, before, after) == (".gitmodules", "link", "s", "script")
-    assert list_paths(repo.path, after) == (".gitmodules", "link", "s", "script")
+    assert tuple(read_tree(repo.path, after).files) == (".gitmodules", "link", "s", "script")
 
 
 def test_names_come_as_they_are_whatever_their_bytes(repo: Repo) -> None:
     names = ["a\tb", "line\nbreak", 'quo"te', "späce ünicode", os.fsdecode(b"latin-\xe9"), "-x"]
     after = repo.commit(dict.fromkeys(names, "x"))
     assert changed(repo, ZERO, after) == tuple(sorted(names))
-    assert list_paths(repo.path, after) == tuple(sorted(names))
+    assert tuple(read_tree(repo.path, after).files) == tuple(sorted(names))
 
 
 def test_zeros_are_no_files_at_all(repo: Repo) -> None:
@@ -153,7 +155,7 @@ def test_sha256_repositories_have_an_empty_tree_of_their_own(tmp_path: Path) -> 
     assert changed(repo, before, after) == ("b",)
     assert changed(repo, "0" * 64, after) == ("a", "b")
     assert changed(repo, ZERO, after) == ("a", "b")
-    assert list_paths(repo.path, after) == ("a", "b")
+    assert tuple(read_tree(repo.path, after).files) == ("a", "b")
 
 
 def test_a_subfolder_a_worktree_and_a_bare_clone_tell_the_same(repo: Repo, tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_subfolder_a_worktree_and_a_bare_clone_tell_the_same(repo: Repo, tmp_p
     repo.git("clone", "-q", "--bare", ".", str(tmp_path / "bare.git"))
     for place in (repo.path / "apps/a", tmp_path / "tree", tmp_path / "bare.git"):
         assert read_changed_paths(place, before, after) == ("apps/a/x", "top")
-        assert list_paths(place, after) == ("apps/a/x", "top")
+        assert tuple(read_tree(place, after).files) == ("apps/a/x", "top")
 
 
 def test_the_repositorys_configuration_changes_no_difference(repo: Repo, tmp_path: Path) -> None:
@@ -190,11 +192,26 @@ def test_what_cannot_be_compared_is_an_error(repo: Repo, before: str, after: str
         changed(repo, before, after)
 
 
+def test_contents_are_read_by_their_blobs_and_what_is_not_there_is_none(repo: Repo) -> None:
+    commit = repo.commit({"a": "1", "b": "x\n\n", "large": "x" * (MAX_DOCUMENT_BYTES + 1)})
+    tree = read_tree(repo.path, commit)
+    blobs = {path: entry.blob for path, entry in tree.files.items()}
+    assert read_blobs(repo.path, [*blobs.values(), "3" * 40]) == {
+        blobs["a"]: b"1",
+        blobs["b"]: b"x\n\n",
+        blobs["large"]: None,
+        "3" * 40: None,
+    }
+    assert read_blobs(repo.path, []) == {}
+    with pytest.raises(SettingsInvalid):
+        read_blobs(repo.path, ["HEAD:a"])
+
+
 @pytest.mark.parametrize("commit", ["HEAD", "--help", "3" * 40, ZERO])
 def test_files_that_cannot_be_listed_are_an_error(repo: Repo, commit: str) -> None:
     repo.commit()
     with pytest.raises(SettingsInvalid):
-        list_paths(repo.path, commit)
+        read_tree(repo.path, commit)
 
 
 def test_a_commit_that_a_shallow_clone_lacks_is_to_be_fetched(repo: Repo, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Where builds, layers and Flux Kustomizations differ, as findings at their places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from router.cli.tables import counted, printable
+from router.core.kustomize.derive import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from router.cli.survey import Level
+    from router.config.places import Places
+    from router.config.report import Place
+    from router.core.drift import Drift, OtherDependencies, Uncovered
+    from router.core.kustomize.flux import FluxKustomization
+
+SHOWN_NAMES = 10
+"""Files, or Kustomizations, that one finding names; JSON has all of them."""
+
+
+def tell_drift(drift: Drift, entry: str, places: Places) -> Iterator[tuple[Level, Place, str]]:
+    """Level, place and message of everything that differs, and of what builds read elsewhere."""
+    for layer, why in drift.unknown.items():
+        message = (
+            f"it is not known what the build of layer `{layer}` reads: {printable(why)}; every push"
+            " of the ref calls it"
+        )
+        yield "warning", places.builds[layer], message
+    for uncovered in drift.uncovered:
+        place = next(iter(places.patterns[uncovered.layer]), places.layers[uncovered.layer])
+        yield (*_uncovered(uncovered, place),)
+    for other in drift.dependencies:
+        yield "warning", places.dependencies[other.layer], _dependencies(other)
+    if drift.unserved:
+        yield "warning", places.entries[entry], _unserved(drift.unserved)
+    for remote in drift.remotes:
+        message = (
+            f"nothing watches `{printable(remote.url)}`, which {printable(remote.by)} has the build"
+            f" of {_layers(remote.layers)} read"
+        )
+        yield "note", places.builds[remote.layers[0]], message
+
+
+def view_drift(drift: Drift) -> dict[str, Any]:
+    """The same as JSON, without limits."""
+    return {
+        "unknownBuilds": [{"layer": layer, "reason": why} for layer, why in drift.unknown.items()],
+        "uncovered": [
+            {
+                "layer": each.layer,
+                "kustomization": each.kustomization and _view(each.kustomization),
+                "files": list(each.files),
+            }
+            for each in drift.uncovered
+        ],
+        "dependencies": [
+            {
+                "layer": each.layer,
+                "dependsOn": list(each.own),
+                "kustomization": {**_view(each.kustomization), "dependsOn": list(each.flux)},
+            }
+            for each in drift.dependencies
+        ],
+        "unserved": [_view(each) for each in drift.unserved],
+        "remotes": [
+            {"url": each.url, "file": each.by, "layers": list(each.layers)}
+            for each in drift.remotes
+        ],
+    }
+
+
+def _view(each: FluxKustomization) -> dict[str, str]:
+    return {"name": each.name, "namespace": each.namespace, "file": each.file}
+
+
+def _uncovered(uncovered: Uncovered, place: Place) -> tuple[Level, Place, str]:
+    told = f"{counted(len(uncovered.files), 'file')} that its `paths` do not cover"
+    names = _names([printable(path) for path in uncovered.files])
+    built = uncovered.kustomization
+    if built is None:
+        message = f"the build of layer `{uncovered.layer}` reads {told}; they count: {names}"
+        return "note", place, message
+    return (
+        "warning",
+        place,
+        f"the Kustomization of layer `{uncovered.layer}` ({printable(built.file)}) reads {told}, so"
+        f" that a change there does not call it: {names}; `build: ./{folder_of(built.path)}`"
+        " (git mode) would",
+    )
+
+
+def _dependencies(other: OtherDependencies) -> str:
+    own, flux = (_names([f"`{name}`" for name in names]) for names in (other.own, other.flux))
+    return (
+        f"layer `{other.layer}` depends on {own or 'nothing'}, and its Kustomization"
+        f" ({printable(other.kustomization.file)}) on {flux or 'nothing'}"
+    )
+
+
+def _unserved(kustomizations: Sequence[FluxKustomization]) -> str:
+    told = counted(len(kustomizations), "Flux Kustomization")
+    named = [f"`{printable(each.name)}` ({printable(each.file)})" for each in kustomizations]
+    return f"no layer serves {told} of this repository: {_names(named)}"
+
+
+def _layers(names: Sequence[str]) -> str:
+    kind = "layer" if len(names) == 1 else "layers"
+    return f"{kind} {_names([f'`{name}`' for name in names])}"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

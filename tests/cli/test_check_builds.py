@@ -1,0 +1,107 @@
+"""flux-router check of layers with builds, and against the Flux Kustomizations of a checkout."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.fleet import Fleet, as_json
+from tests.cli.test_builds import FILE
+from tests.cli.test_check import lines
+from tests.core.kustomize.test_derive import kustomization
+from tests.remote.git.local import make_repo
+
+REMOTE = "https://example.org/base?ref=v1"
+LAYERS = """\
+    layers:
+      - name: app1
+        build: ./apps/app1
+        paths: [apps/app1/]
+        dependsOn: [app2]
+      - {name: app2, build: ./apps/app2}
+      - {name: app3, paths: [apps/app3/, "!apps/app3/b.yaml"]}
+      - {name: broken, build: ./broken}
+"""
+
+
+@pytest.fixture(scope="module")
+def drifted(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    folder = tmp_path_factory.mktemp("drifted")
+    repo = make_repo(folder / "fleet")
+    flux = {
+        "app1": "path: apps/app1\n  dependsOn: [{name: app3}, {name: other}]",
+        "app2": "path: ./apps/app2",
+        "app3": "path: ./apps/app3",
+        "renamed": "path: ./apps/app2",  # served by the folder
+        "other": "path: ./apps/other",
+    }
+    repo.commit(
+        {f"clusters/{name}.yaml": kustomization(name, spec) for name, spec in flux.items()}
+        | {
+            "apps/app1/kustomization.yaml": f"resources: [../../base, '{REMOTE}']",
+            "apps/app2/kustomization.yaml": f"resources: [../../base, '{REMOTE}']",
+            "apps/app3/kustomization.yaml": "resources: [../../base, a.yaml, b.yaml]",
+            "apps/app3/a.yaml": "a: 1",
+            "apps/app3/b.yaml": "a: 1",
+            "apps/other/a.yaml": "a: 1",
+            "base/kustomization.yaml": "resources: [all.yaml]",
+            "base/all.yaml": "a: 1",
+            "broken/kustomization.yaml": "resources: [gone.yaml]",
+        }
+    )
+    config = folder / "router.yaml"
+    config.write_text(FILE.partition("    layers:")[0] + LAYERS)
+    return Fleet(repo=repo, config=config)
+
+
+def test_what_differs_is_told_at_its_place(drifted: Fleet) -> None:
+    base = "base/all.yaml, base/kustomization.yaml"
+    assert [line for line in lines(drifted) if "dependsOn` does not order" not in line] == [
+        ":5:11: warning: no layer owns 6 of 14 files, and a change there calls nothing: "
+        "apps/other/a.yaml, clusters/app1.yaml, clusters/app2.yaml, clusters/app3.yaml,"
+        " clusters/other.yaml, clusters/renamed.yaml",
+        ":15:16: note: layers `app1` and `app2` share 2 files, such as `base/all.yaml`: "
+        "a change there calls each of them",
+        ":17:31: warning: it is not known what the build of layer `broken` reads: "
+        "broken/kustomization.yaml: there is no broken/gone.yaml; every push of the ref calls it",
+        f":13:17: note: the build of layer `app1` reads 2 files that its `paths` do not cover; "
+        f"they count: {base}",
+        f":16:30: warning: the Kustomization of layer `app3` (clusters/app3.yaml) reads 2 files "
+        f"that its `paths` do not cover, so that a change there does not call it: {base}; "
+        f"`build: ./apps/app3` (git mode) would",
+        ":14:20: warning: layer `app1` depends on `app2`, and its Kustomization "
+        "(clusters/app1.yaml) on `app3`",
+        ":5:11: warning: no layer serves 1 Flux Kustomization of this repository: "
+        "`other` (clusters/other.yaml)",
+        f":12:16: note: nothing watches `{REMOTE}`, which apps/app1/kustomization.yaml has the "
+        f"build of layers `app1`, `app2` read",
+    ]
+
+
+def test_json_has_the_same_by_its_parts(drifted: Fleet) -> None:
+    [view] = as_json(drifted.check("-o", "json"))
+    [found] = view["repositories"]
+    own = {"namespace": "flux-system"}
+    assert found["unknownBuilds"] == [
+        {"layer": "broken", "reason": "broken/kustomization.yaml: there is no broken/gone.yaml"}
+    ]
+    files = ["base/all.yaml", "base/kustomization.yaml"]
+    app3 = {"name": "app3", "file": "clusters/app3.yaml", **own}
+    assert found["uncovered"] == [
+        {"layer": "app1", "kustomization": None, "files": files},
+        {"layer": "app3", "kustomization": app3, "files": files},
+    ]
+    app1 = {"name": "app1", "file": "clusters/app1.yaml", "dependsOn": ["app3"], **own}
+    assert found["dependencies"] == [
+        {"layer": "app1", "dependsOn": ["app2"], "kustomization": app1}
+    ]
+    assert found["unserved"] == [{"name": "other", "file": "clusters/other.yaml", **own}]
+    assert found["remotes"] == [
+        {"url": REMOTE, "file": "apps/app1/kustomization.yaml", "layers": ["app1", "app2"]}
+    ]
+
+
+def test_annotations_are_made_of_them_and_they_are_no_errors(drifted: Fleet) -> None:
+    result = drifted.check("-o", "github")
+    assert result.exit_code == 0
+    assert f"::warning file={drifted.config},line=14,col=20::layer `app1` depends" in result.stdout
+    assert "::notice " in result.stdout
