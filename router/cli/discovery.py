@@ -11,6 +11,7 @@ from router.core.kustomize.derive import (
     FluxFiles,
     Note,
     folder_of,
+    may_matter,
     own_kustomizations,
     read_flux,
 )
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from router.core.kustomize.closure import Closure
     from router.remote.git.snapshots import Snapshot
 
+FILES_AT_ONCE = 2000
+"""Files in memory together of which only few are kept."""
+
 MAX_NESTING = 20
 """Kustomizations that apply Kustomizations that apply …; two or three are usual."""
 
@@ -30,7 +34,11 @@ MAX_NESTING = 20
 def discover_all(snapshot: Snapshot) -> FluxFiles:
     """What every YAML file of the commit holds of Flux. Raises SettingsInvalid."""
     paths = [path for path in snapshot.tree.files if _is_manifest(path)]
-    return _read(snapshot.contents(paths))
+    contents: dict[str, bytes | None] = {}
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        some = snapshot.contents(paths[start : start + FILES_AT_ONCE])
+        contents |= {path: content for path, content in some.items() if may_matter(path, content)}
+    return _read(contents)
 
 
 def discover_below(
@@ -42,7 +50,7 @@ def discover_below(
     *own* are the URLs of this repository; builds of others cannot be read. Raises SettingsInvalid.
     """
     notes: list[Note] = []
-    contents: dict[str, bytes] = {}
+    contents: dict[str, bytes | None] = {}
     followed: set[Build] = set()
     builds = {Build(folders=(folder_of(folder),))}
     found = _read(contents)
@@ -71,7 +79,7 @@ def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:
             yield Note(file=build.folders[0] or ".", message=message)
 
 
-def _read(contents: dict[str, bytes]) -> FluxFiles:
+def _read(contents: Mapping[str, bytes | None]) -> FluxFiles:
     found = read_flux(contents)
     sources = tuple((name, normalize_url(url)) for name, url in found.objects.sources)
     return replace(found, objects=replace(found.objects, sources=sources))

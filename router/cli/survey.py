@@ -76,6 +76,7 @@ class Survey:
         yield from self._unmapped()
         yield from self._idle()
         yield from self._overlaps()
+        yield from self._unread()
         for level, place, message in tell_drift(self.drift, self.entry.name, self.places):
             yield self._finding(level, place, message)
 
@@ -104,6 +105,10 @@ class Survey:
                 for shared in coverage.shared
             ],
             **view_drift(self.drift),
+            "unread": [
+                {"file": note.file, "reason": note.message}
+                for note in self.checkout.flux.unreadable
+            ],
         }
 
     def _unmapped(self) -> Iterator[Finding]:
@@ -135,6 +140,17 @@ class Survey:
                 "note",
                 self.places.entries[self.entry.name],
                 f"{len(shared) - SHOWN_OVERLAPS} more sets of layers share files; -o json has all",
+            )
+
+    def _unread(self) -> Iterator[Finding]:
+        notes = self.checkout.flux.unreadable
+        if notes:
+            told = counted(len(notes), "file")
+            yield self._finding(
+                "note",
+                self.places.entries[self.entry.name],
+                f"{told} may hold Flux Kustomizations and cannot be read, such as "
+                f"{printable(notes[0].file)}: {notes[0].message}",
             )
 
     def _finding(self, level: Level, place: Place, message: str) -> Finding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 from yaml.resolver import Resolver
 
+from router.config.form import DEFAULT_RECEIVER_TYPE
 from router.core.kustomize.flux import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ def literal_pattern(path: str) -> str:
 
 
 def _receiver(layer: DerivedLayer) -> str:
-    """What differs from a cluster's defaults: a Receiver named as the layer, in flux-system."""
+    """What differs from a cluster's defaults: a Receiver named as the layer, in flux-system, that
+    checks signatures."""
     receiver = layer.receiver
     if receiver is None:
         return ""
     told = [("name", receiver.name)] if receiver.name != layer.name else []
     if receiver.namespace != DEFAULT_NAMESPACE:
         told.append(("namespace", receiver.namespace))
+    if receiver.type != DEFAULT_RECEIVER_TYPE:
+        told.append(("type", receiver.type))
     inner = ", ".join(f"{key}: {scalar(value)}" for key, value in told)
     return f"{{{inner}}}" if inner else ""

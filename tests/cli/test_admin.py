@@ -205,4 +205,4 @@ def test_shells_complete_nothing_without_a_service() -> None:
 
 
 def test_shells_complete_commands() -> None:
-    assert complete([], "de") == ["deliveries", "demo"]
+    assert complete([], "de") == ["deliveries", "demo", "derive"]

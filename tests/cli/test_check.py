@@ -106,6 +106,7 @@ def test_json_has_all_of_it_by_its_parts(fleet: Fleet) -> None:
         "dependencies": [],
         "unserved": [],
         "remotes": [],
+        "unread": [],
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.cli.fleet import Fleet, as_json
+from tests.cli.fleet import Fleet, as_json, run
 from tests.cli.test_builds import FILE
 from tests.cli.test_check import lines
 from tests.core.kustomize.test_derive import kustomization
@@ -105,3 +107,18 @@ def test_annotations_are_made_of_them_and_they_are_no_errors(drifted: Fleet) -> 
     assert result.exit_code == 0
     assert f"::warning file={drifted.config},line=14,col=20::layer `app1` depends" in result.stdout
     assert "::notice " in result.stdout
+
+
+def test_a_clone_without_contents_leaves_nothing_silently_out(
+    drifted: Fleet, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    drifted.repo.git("config", "uploadpack.allowFilter", "true")
+    url = drifted.repo.path.as_uri()
+    drifted.repo.git("clone", "-q", "--bare", "--filter=blob:none", url, str(bare))
+    told = run("check", str(drifted.config), "--repo", str(bare)).stdout
+    assert "14 files may hold Flux Kustomizations and cannot be read" in told
+    assert "`app1` reads: apps/app1/kustomization.yaml: its content cannot be had" in told
+    derived = run("derive", "--repo", str(bare))
+    assert derived.stdout == "layers: []\n"
+    assert derived.stderr.count("the repository lacks its content") == 14

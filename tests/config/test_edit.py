@@ -104,10 +104,12 @@ def test_new_layers_come_last_in_the_hand_of_the_list() -> None:
 
 
 def test_a_receiver_is_told_where_it_differs_from_the_defaults() -> None:
-    usual = FluxReceiver(name="x", namespace="flux-system", resources=())
+    usual = FluxReceiver(name="x", namespace="flux-system", type="generic-hmac", resources=())
     assert "receiver" not in block_layer(layer(receiver=usual), "")
-    other = FluxReceiver(name="hook", namespace="apps", resources=())
-    assert "  receiver: {name: hook, namespace: apps}\n" in block_layer(layer(receiver=other), "")
+    other = FluxReceiver(name="hook", namespace="apps", type="github", resources=())
+    assert "  receiver: {name: hook, namespace: apps, type: github}\n" in block_layer(
+        layer(receiver=other), ""
+    )
     assert edit(A, layer("a", receiver=other)) == A
 
 

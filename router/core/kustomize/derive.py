@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from posixpath import dirname, join, normpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from router.core.kustomize.documents import Unreadable, read_documents
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES, Unreadable, read_documents
 from router.core.kustomize.flux import (
     FluxObjects,
     defines,
@@ -19,6 +19,7 @@ from router.core.kustomize.flux import (
 )
 from router.core.kustomize.references import read_fields, read_kustomization
 from router.core.kustomize.walk import KUSTOMIZATION_FILES
+from router.core.routing import ReceiverType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
     from router.core.kustomize.tree import Tree
 
 GIT = "GitRepository"
+RECEIVER_TYPES = frozenset(get_args(ReceiverType))
+"""Those that can be called."""
+
 NOT_FOLLOWED = (
     "a patch here changes path, components or dependsOn of a Kustomization, and is not followed"
 )
+NOT_HAD = f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB, or the repository lacks its content"
+_MARKS = (b"toolkit.fluxcd.io", b"ConfigMap", b"Secret", b"/spec/")
 _VARIABLE = "${"
 _by_name = attrgetter("name")
 _PATCHES = frozenset({"patches", "patchesStrategicMerge", "patchesJson6902"})
@@ -77,8 +83,10 @@ class FluxFiles:
     unreadable: tuple[Note, ...] = ()
 
 
-def read_flux(contents: Mapping[str, bytes]) -> FluxFiles:
-    """The objects of Flux in *contents* by path; patches are none."""
+def read_flux(had: Mapping[str, bytes | None]) -> FluxFiles:
+    """The objects of Flux in contents by path, None for what cannot be had; patches are none."""
+    contents = {path: content for path, content in had.items() if content is not None}
+    missing = tuple(Note(file=path, message=NOT_HAD) for path in sorted(had.keys() - contents))
     patches, moving = _read_patches(contents)
     whole = {path: contents[path] for path in sorted(contents.keys() - patches)}
     found, unreadable = _read_files(whole)
@@ -93,8 +101,15 @@ def read_flux(contents: Mapping[str, bytes]) -> FluxFiles:
         objects=objects,
         contents=contents,
         moving=tuple(sorted(moving)),
-        unreadable=unreadable,
+        unreadable=(*missing, *unreadable),
     )
+
+
+def may_matter(path: str, content: bytes | None) -> bool:
+    """Whether a file may hold, or change, anything that layers are derived from."""
+    if content is None or path.rpartition("/")[2] in KUSTOMIZATION_FILES:
+        return True
+    return any(mark in content for mark in _MARKS)
 
 
 def own_kustomizations(
@@ -176,7 +191,9 @@ def _read_files(
 
 def _layer(each: FluxKustomization, found: FluxFiles, names: Collection[str]) -> DerivedLayer:
     receivers = [
-        receiver for receiver in found.objects.receivers if each.source in receiver.resources
+        receiver
+        for receiver in found.objects.receivers
+        if each.source in receiver.resources and receiver.type in RECEIVER_TYPES
     ]
     return DerivedLayer(
         name=each.name,

@@ -62,6 +62,7 @@ class FluxReceiver:
 
     name: str
     namespace: str
+    type: str
     resources: tuple[ObjectName, ...]
 
 
@@ -171,6 +172,7 @@ def _receiver(document: Mapping[str, Value]) -> FluxReceiver:
     return FluxReceiver(
         name=own.name,
         namespace=own.namespace,
+        type=_text(document, "spec", "type"),
         resources=tuple(_named(each, own.namespace) for each in resources),
     )
 

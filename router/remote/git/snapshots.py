@@ -45,13 +45,12 @@ class Snapshot:
         unknown = Closure(files={}, unknown=f"links lead on for more than {MAX_ROUNDS} steps")
         return {build: self._closures.get(build, unknown) for build in builds}
 
-    def contents(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """Contents of those files that can be had; of links, submodules and the like nothing."""
+    def contents(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        """Contents of files, None for one that cannot be had; links and submodules are left out."""
         entries = ((path, self.tree.files.get(path)) for path in paths)
         blobs = {path: entry.blob for path, entry in entries if entry and entry.kind == "file"}
         found = read_blobs(self._repo, set(blobs.values())) if blobs else {}
-        contents = ((path, found[blob]) for path, blob in blobs.items())
-        return {path: content for path, content in contents if content is not None}
+        return {path: found[blob] for path, blob in blobs.items()}
 
     def _work_out(self, builds: Collection[Build]) -> set[str]:
         """Find the closures that can be told, and return the blobs that the others need."""

@@ -135,13 +135,21 @@ def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
     receiver = (
         "apiVersion: notification.toolkit.fluxcd.io/v1\nkind: Receiver\n"
         "metadata: {name: hook, namespace: flux-system}\n"
-        "spec: {resources: [{kind: GitRepository, name: fleet}]}\n"
+        "spec: {type: github, resources: [{kind: GitRepository, name: fleet}]}\n"
     )
     layer = only(ks=kustomization("a"), hook=receiver)
     assert layer.receiver is not None
     assert layer.receiver.name == "hook"
     second = receiver.replace("hook", "second")
     assert only(ks=kustomization("a"), hook=receiver, second=second).receiver is None
+    harbor = receiver.replace("github", "harbor")
+    assert only(ks=kustomization("a"), hook=harbor).receiver is None
+
+
+def test_a_file_without_content_is_told() -> None:
+    found = read_flux({"large.yaml": None})
+    (note,) = derive_layers(found, make_tree({}), {OWN}).notes
+    assert (note.file, "larger than 1024 KiB" in note.message) == ("large.yaml", True)
 
 
 MERGE = kustomization("a", "path: ./other")
