@@ -69,6 +69,9 @@ def discover_below(
         }
         if builds <= followed:
             break
+    else:
+        message = f"Kustomizations apply others more than {MAX_NESTING} deep, and no further"
+        notes.append(Note(file=folder, message=f"{message} ones are looked for"))
     return found, tuple(sorted(notes, key=attrgetter("file")))
 
 

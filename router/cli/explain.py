@@ -86,23 +86,16 @@ def explain(
         return
     routing = load_routing(config_file)
     entries = pick_entries(routing, file=config_file, name=repository, repo=repo)
-    compared: dict[str, str] = {}
-    changed = tuple(dict.fromkeys(from_root(path) for path in paths))
-    if repo is not None and before is not None and after is not None:
-        compared = {"before": resolve_commit(repo, before), "after": resolve_commit(repo, after)}
-        changed = read_changed_paths(repo, compared["before"], compared["after"])
-    commits = tuple(compared.values())
+    commits = _commits(repo, before, after)
+    changed = _changed(repo, commits, paths)
     verdicts = [
         (entry, _match(entry, changed, _read(repo, entry, commits, changed))) for entry in entries
     ]
     if output == "json":
-        about = {**compared, "pathCount": len(changed)}
+        about = {**dict(zip(("before", "after"), commits, strict=False)), "pathCount": len(changed)}
         print_json([_view(routing, entry, matcher, about) for entry, matcher in verdicts])
-        return
-    for number, (entry, matcher) in enumerate(verdicts):
-        if number:
-            click.echo()
-        _print(entry, matcher, len(changed))
+    else:
+        _print_all(verdicts, len(changed))
 
 
 def _check_usage(context: click.Context) -> None:
@@ -137,6 +130,19 @@ def describe_paths(count: int, matched: Matched) -> str:
     )
 
 
+def _commits(repo: Path | None, *names: str | None) -> tuple[Commit, ...]:
+    if repo is None:
+        return ()
+    return tuple(resolve_commit(repo, name) for name in names if name is not None)
+
+
+def _changed(repo: Path | None, commits: Sequence[Commit], paths: Sequence[str]) -> tuple[str, ...]:
+    if repo is None:
+        return tuple(dict.fromkeys(from_root(path) for path in paths))
+    before, after = commits
+    return read_changed_paths(repo, before, after)
+
+
 def _read(
     repo: Path | None, entry: Repository, commits: Sequence[Commit], changed: Sequence[str]
 ) -> Builds:
@@ -149,6 +155,13 @@ def _match(entry: Repository, changed: Sequence[str], builds: Builds) -> Matcher
     matcher = Matcher(entry.index, unmapped=entry.unmapped, builds=builds)
     matcher.feed(changed)
     return matcher
+
+
+def _print_all(verdicts: Sequence[tuple[Repository, Matcher]], path_count: int) -> None:
+    for number, (entry, matcher) in enumerate(verdicts):
+        if number:
+            click.echo()
+        _print(entry, matcher, path_count)
 
 
 def _print(entry: Repository, matcher: Matcher, path_count: int) -> None:

@@ -43,37 +43,38 @@ def edit_layers(text: str, repository: str, derived: Sequence[DerivedLayer]) -> 
     *text* is that of a routing file that loads. Layers that are not derived stay, and are noted.
     """
     edits = _Edits(text)
-    entries = _sequence(_child(yaml.compose(text, Loader=yaml.CSafeLoader), "repositories"))
-    layers: list[yaml.Node] = []
-    elsewhere: set[str] = set()
-    block = None
-    for entry in entries:
-        if _text(_child(entry, "name")) == repository:
-            block = _child(entry, "layers")
-            layers = _sequence(block)
-        else:
-            elsewhere |= {
-                _text(_child(each, "name")) for each in _sequence(_child(entry, "layers"))
-            }
-    by_name = {_text(_child(each, "name")): each for each in layers}
+    block, elsewhere = _find_layers(text, repository)
+    by_name = {_text(_child(each, "name")): each for each in _sequence(block)}
     names = frozenset(each.name for each in derived)
     new = []
     for layer in derived:
-        node = by_name.get(layer.name)
-        if node is not None:
-            _LayerEdits(edits, node, layer, names).run()
+        if layer.name in by_name:
+            _LayerEdits(edits, by_name[layer.name], layer, names).run()
         elif layer.name in elsewhere:
-            edits.notes.append(f"`{layer.name}` is a layer of another repository in this file")
+            edits.notes.append(f"`{layer.name}` is a layer of another entry in this file")
         else:
             new.append(layer)
-    if block is not None:
-        _append(edits, block, new)
+    _append(edits, block, new)
     edits.notes += [
         f"no Kustomization of this repository is named as the layer `{name}`, which stays"
         for name in by_name
         if name not in names
     ]
     return Edited(text=edits.result(), notes=tuple(edits.notes))
+
+
+def _find_layers(text: str, repository: str) -> tuple[yaml.Node | None, Collection[str]]:
+    """The list of layers of an entry, and the names of the layers of all others."""
+    root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    block, names = None, set()
+    entries = [*_sequence(_child(root, "repositories")), *_sequence(_child(root, "artifacts"))]
+    for entry in entries:
+        layers = _child(entry, "layers")
+        if _text(_child(entry, "name")) == repository:
+            block = layers
+        else:
+            names |= {_text(_child(each, "name")) for each in _sequence(layers)}
+    return block, names
 
 
 @dataclass(slots=True)
@@ -201,8 +202,8 @@ class _LayerEdits:
         self.edits.replace(end, end, "".join(lines))
 
 
-def _append(edits: _Edits, block: yaml.Node, new: Sequence[DerivedLayer]) -> None:
-    if not new:
+def _append(edits: _Edits, block: yaml.Node | None, new: Sequence[DerivedLayer]) -> None:
+    if block is None or not new:
         return
     last = max(map(_end, _sequence(block)))
     if _is_flow(block):

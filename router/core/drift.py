@@ -134,14 +134,12 @@ def _unserved(
 
 
 def _remotes(closures: Mapping[str, Closure]) -> Iterator[RemoteBase]:
-    found: dict[str, tuple[str, list[str]]] = {}
+    found: dict[str, tuple[str, dict[str, None]]] = {}
     for layer, closure in closures.items():
         for remote in closure.remotes:
-            layers = found.setdefault(remote.url, (remote.by, []))[1]
-            if layer not in layers:
-                layers.append(layer)
-    for url, (by, readers) in found.items():
-        yield RemoteBase(url=url, by=by, layers=tuple(readers))
+            found.setdefault(remote.url, (remote.by, {}))[1][layer] = None
+    for url, (by, layers) in found.items():
+        yield RemoteBase(url=url, by=by, layers=tuple(layers))
 
 
 def _named(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:

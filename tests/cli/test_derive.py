@@ -19,6 +19,8 @@ layers:
     build: ./apps/prod
     paths: [clusters/prod/vars.yaml]
     dependsOn: [infra]
+  - name: flux-system
+    build: ./clusters/prod
   - name: infra
     build: ./infra
   - name: nested
@@ -35,7 +37,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     apps = f"path: ./apps/prod\n  dependsOn: [{{name: infra}}]\n  {VARS}"
     repo.commit(
         {
-            "clusters/prod/kustomization.yaml": "resources: [infra.yaml, apps.yaml, vars.yaml]",
+            "clusters/prod/kustomization.yaml": "resources: [self.yaml, infra.yaml, apps.yaml,"
+            " vars.yaml]",
+            "clusters/prod/self.yaml": kustomization("flux-system", "path: ./clusters/prod"),
             "clusters/prod/infra.yaml": kustomization("infra", "path: ./infra"),
             "clusters/prod/apps.yaml": kustomization("apps", apps),
             "clusters/prod/vars.yaml": "kind: ConfigMap\nmetadata: {name: vars}",
@@ -95,7 +99,7 @@ def test_a_file_is_changed_once_and_then_in_step(cluster: Fleet, file: Path) -> 
     )
     again = run(*words, "--write", str(file))
     assert (again.exit_code, again.stdout) == (0, "")
-    assert "in step with 3 layers" in again.stderr
+    assert "in step with 4 layers" in again.stderr
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -106,6 +110,18 @@ def test_a_file_that_would_not_load_any_more_is_left_as_it_is(cluster: Fleet, fi
     assert isinstance(result.exception, ConfigInvalid)
     assert "left as it is" in result.stderr
     assert file.read_text() == payload_mode
+
+
+def test_a_build_that_is_not_whole_is_told(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit({"prod/kustomization.yaml": "resources: [ks.yaml, gone.yaml]",
+                 "prod/ks.yaml": kustomization("self", "path: prod")})  # fmt: skip
+    result = run("derive", "--repo", str(repo.path), "--path", "prod")
+    assert result.stdout == "layers:\n  - name: self\n    build: ./prod\n"
+    assert result.stderr == (
+        "prod: what its build reads is not known: prod/kustomization.yaml: there is no"
+        " prod/gone.yaml\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ def edit(layers: str, *derived: DerivedLayer) -> str:
         # what is another folder is replaced; several get one more
         ("      - {name: x, build: ./old} # c\n", {}, "      - {name: x, build: ./x} # c\n"),
         ("      - {name: x, build: [./old]}\n", {}, "      - {name: x, build: [./old, ./x]}\n"),
+        ("      # \u00e9 \U0001f600\r\n      - {name: x, build: ./old} # \u00e9\r\n", {},
+         "      # \u00e9 \U0001f600\r\n      - {name: x, build: ./x} # \u00e9\r\n"),
         # lists in brackets
         ("      - {name: x, build: ./x, components: [b, c, d]} # c\n", {"components": ("c",)},
          "      - {name: x, build: ./x, components: [c]} # c\n"),
@@ -103,6 +105,19 @@ def test_new_layers_come_last_in_the_hand_of_the_list() -> None:
     )
 
 
+def test_a_new_layer_comes_after_lists_of_lines_and_before_what_follows() -> None:
+    last = "      - name: a\n        build: ./a\n        paths:\n          - &p a/ # last\n"
+    after = "\n    # of the entry\n    unmapped: all\n"
+    new = "      - name: x\n        build: ./x\n"
+    assert edit(last + after, layer("a"), layer()) == last + new + after
+
+
+def test_files_to_substitute_from_are_paths_of_a_layer_that_had_none() -> None:
+    before = "      - {name: x, build: ./x}\n"
+    after = '      - {name: x, paths: ["a\\\\[1\\\\].yaml"], build: ./x}\n'
+    assert edit(before, layer(paths=("a[1].yaml",))) == after
+
+
 def test_a_receiver_is_told_where_it_differs_from_the_defaults() -> None:
     usual = FluxReceiver(name="x", namespace="flux-system", type="generic-hmac", resources=())
     assert "receiver" not in block_layer(layer(receiver=usual), "")
@@ -132,7 +147,7 @@ def test_layers_of_other_entries_and_those_that_flux_does_not_know_are_told() ->
     edited = edit_layers(HEAD + A + other, "fleet", [layer()])
     assert edited.text == HEAD + A + other
     assert edited.notes == (
-        "`x` is a layer of another repository in this file",
+        "`x` is a layer of another entry in this file",
         "no Kustomization of this repository is named as the layer `a`, which stays",
     )
 

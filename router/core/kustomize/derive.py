@@ -147,6 +147,7 @@ def derive_layers(found: FluxFiles, tree: Tree, is_own: Collection[str]) -> Deri
             *(Note(file=path, message=NOT_FOLLOWED) for path in found.moving),
             *doubles,
             *dict.fromkeys(_gone(layers, names)),
+            *_unnamed(layers),
         ),
     )
 
@@ -169,6 +170,14 @@ def _gone(layers: Sequence[FluxKustomization], names: Collection[str]) -> Iterat
             if name not in names:
                 message = f"`{each.name}` depends on `{name}`, which is no layer here"
                 yield Note(file=each.file, message=message)
+
+
+def _unnamed(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
+    for each in layers:
+        for one in each.substitutes:
+            if not one.name or _VARIABLE in one.name:
+                told = f"`{each.name}` substitutes from a {one.kind} of no known name, `{one.name}`"
+                yield Note(file=each.file, message=told)
 
 
 def folder_of(path: str) -> str:

@@ -131,6 +131,14 @@ def test_files_that_variables_are_substituted_from_are_the_layer_s() -> None:
     assert layer.paths == (*("vars.yaml", "keys.yaml", "made/kustomization.yaml", "made/made.env"),)
 
 
+def test_a_variable_in_the_name_of_what_is_substituted_from_is_told() -> None:
+    spec = "postBuild: {substituteFrom: [{kind: Secret, name: '${X}'}, {kind: Secret, name: y}]}"
+    derived = derive(ks=kustomization("a", spec), y="{{ Secret y")
+    (note,) = derived.notes
+    assert note.message == "`a` substitutes from a Secret of no known name, `${X}`"
+    assert derived.layers[0].paths == ()
+
+
 def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
     receiver = (
         "apiVersion: notification.toolkit.fluxcd.io/v1\nkind: Receiver\n"
@@ -170,6 +178,11 @@ def test_a_patch_of_a_path_is_told_and_makes_no_layer(files: dict[str, str], at:
     assert [layer.build for layer in derived.layers][:1] == ["./apps"]
     (note,) = derived.notes
     assert (note.file, "is not followed" in note.message) == (at, True)
+
+
+def test_a_patch_of_something_else_is_not_told() -> None:
+    spec = """patches: [{patch: "{{ no yaml"}, {patch: '[{"path": "/spec/prune"}]'}]"""
+    assert derive(ks=kustomization("a", spec)).notes == ()
 
 
 @pytest.mark.parametrize(
