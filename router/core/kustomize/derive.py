@@ -33,7 +33,8 @@ RECEIVER_TYPES = frozenset(get_args(ReceiverType))
 """Those that can be called."""
 
 NOT_FOLLOWED = (
-    "a patch here changes path, components or dependsOn of a Kustomization, and is not followed"
+    "a patch here changes path, components, dependsOn or postBuild of a Kustomization, and is not"
+    " followed"
 )
 NOT_HAD = f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB, or the repository lacks its content"
 _MARKS = (b"toolkit.fluxcd.io", b"ConfigMap", b"Secret", b"/spec/")

@@ -23,7 +23,7 @@ DEFAULT_NAMESPACE = "flux-system"
 
 _SOURCE_API = "source.toolkit.fluxcd.io/"
 _NOTIFICATION_API = "notification.toolkit.fluxcd.io/"
-_MOVING = frozenset({"path", "components", "dependsOn"})
+_MOVING = frozenset({"path", "components", "dependsOn", "postBuild"})
 _MOVING_POINTERS = tuple(f"/spec/{key}" for key in sorted(_MOVING))
 _MARK = b"toolkit.fluxcd.io"
 
@@ -115,8 +115,8 @@ def defines(content: bytes, wanted: ObjectName) -> bool:
 
 
 def moves_kustomization(patch: bytes) -> bool:
-    """Whether a patch (a merge, or JSON6902) gives a Flux Kustomization another path, components
-    or dependencies. What is no YAML moves none."""
+    """Whether a patch (a merge, or JSON6902) gives a Flux Kustomization another path, components,
+    dependencies or variables. What is no YAML moves none."""
     try:
         documents = read_documents(patch)
     except Unreadable:

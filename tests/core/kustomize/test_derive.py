@@ -161,6 +161,10 @@ def test_a_file_without_content_is_told() -> None:
 
 
 MERGE = kustomization("a", "path: ./other")
+VARIABLES = (
+    "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: all}\n"
+    "spec: {postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}}"
+)
 POINTER = '[{"op": "replace", "path": "/spec/path", "value": "./other"}]'
 
 
@@ -170,6 +174,7 @@ POINTER = '[{"op": "replace", "path": "/spec/path", "value": "./other"}]'
         ({"kustomization": "patches: [{path: p.yaml}]", "p": MERGE}, "p.yaml"),
         ({"kustomization": "patchesStrategicMerge: [p.yaml]", "p": MERGE}, "p.yaml"),
         ({"kustomization": f"patches: [{{patch: '{POINTER}'}}]"}, "kustomization.yaml"),
+        ({"kustomization": "patches: [{path: p.yaml}]", "p": VARIABLES}, "p.yaml"),
         ({"two": kustomization("b", f"patches: [{{patch: '{POINTER}'}}]")}, "two.yaml"),
     ],
 )
