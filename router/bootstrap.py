@@ -18,6 +18,7 @@ from router.config.live import FileRoutingSource
 from router.config.settings import read_admin_token
 from router.flow.accept import Acceptor
 from router.flow.dispatch import Dispatcher, DispatchLimits
+from router.flow.identities import Identities
 from router.flow.observe import RefObserver
 from router.flow.parts import Parts
 from router.flow.reload import Reloader
@@ -26,6 +27,7 @@ from router.flow.retention import run_retention
 from router.flow.sweep import Sweeper
 from router.flow.worker import run_worker
 from router.remote.git.clones import GitClones
+from router.remote.keys import HttpKeySource
 from router.remote.receiver import HttpReceiverClient
 from router.remote.system import (
     SystemClock,
@@ -124,6 +126,7 @@ async def build_service(
         observer=observer,
         replica=replica,
         wake=dispatcher.wake,
+        identities=Identities(HttpKeySource(), clock),
     )
     return join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TrackedRef,
         Waiting,
     )
+    from router.core.oidc import Keys
     from router.core.push import Commit
     from router.core.routing import GitAccess, Receiver, Routing
 
@@ -295,6 +296,14 @@ class Git(Protocol):
 
     async def close(self) -> None:
         """End every git process."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where the public keys of OIDC issuers are read."""
+
+    async def read(self, issuer: str) -> Keys:
+        """The keys that *issuer* signs with now. Raises KeysUnavailable; the message says why."""
         ...
 
 

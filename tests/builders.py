@@ -26,6 +26,8 @@ from router.core.routing import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from router.core.routing import HookAuth
+
 SECRET = b"hook-secret"
 URL = "https://github.com/acme/fleet"
 MAIN = "refs/heads/main"
@@ -129,7 +131,9 @@ def make_artifact(
     return Artifact(hook=hook, artifact=path, tag=tag, layer=layer)
 
 
-def make_artifact_routing(*artifacts: Artifact, generation: int = 1) -> Routing:
+def make_artifact_routing(
+    *artifacts: Artifact, generation: int = 1, auth: HookAuth | None = None
+) -> Routing:
     """A file of artifacts only; each of their hooks is of the registry of that name.
 
     What goes before a dash is the registry's name. ghcr signs, the others have a token in the URL.
@@ -139,7 +143,11 @@ def make_artifact_routing(*artifacts: Artifact, generation: int = 1) -> Routing:
     hooks = {
         name: Hook(name=name, provider=name.partition("-")[0], secrets=(Secret(SECRET),))
         if name.startswith("ghcr")
-        else Hook(name=name, provider=name.partition("-")[0], auth=PathAuth(token=Secret(SECRET)))
+        else Hook(
+            name=name,
+            provider=name.partition("-")[0],
+            auth=auth or PathAuth(token=Secret(SECRET)),
+        )
         for name in {artifact.hook for artifact in artifacts}
     }
     return replace(base, hooks=hooks, repositories=(), artifacts=tuple(artifacts))

@@ -20,22 +20,11 @@ _NOT_SERVED = {
 
 def add_notices(root: Node, report: Report) -> None:
     """Warn of what the file asks for in vain, once for each kind of thing."""
-    for hook in items(root, "hooks"):
-        _notice_hook(hook, report)
     for cluster in items(root, "clusters"):
         _notice_tls(cluster, report)
     layers = tuple(layers_of(root))
     _notice_first("events", items(root, "clusters"), report)
     _notice_first("dependsOn", layers, report)
-
-
-def _notice_hook(hook: Node, report: Report) -> None:
-    oidc = child(hook, "auth", "oidc")
-    if oidc is not None:
-        report.warn(
-            key_node(child(hook, "auth") or hook, "oidc"),
-            "oidc is not served by this version: its hook refuses everything",
-        )
 
 
 def _notice_tls(cluster: Node, report: Report) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.config.fields import full_ref
-from router.config.file import AuthForm, HookForm, LayerForm, RepositoryForm, RoutingFile
+from router.config.file import (
+    AuthForm,
+    HookForm,
+    LayerForm,
+    OidcAuthForm,
+    RepositoryForm,
+    RoutingFile,
+)
 from router.config.form import SecretRef, TokenRef
 from router.config.git_rules import check_git
 from router.config.outline import keys_of, walk
@@ -19,6 +26,12 @@ if TYPE_CHECKING:
 
     from router.config.form import Form
     from router.config.report import Report
+
+
+SHARED_ISSUERS = frozenset(
+    {"accounts.google.com", "token.actions.githubusercontent.com", "gitlab.com"}
+)
+"""Issuers of which everybody can have a token with any audience."""
 
 
 def check_rules(root: Node, report: Report) -> None:
@@ -83,6 +96,18 @@ def _check_auth(node: MappingNode, report: Report) -> None:
         report.error(node, f"`auth` must have exactly one of {', '.join(kinds)}")
 
 
+def _check_oidc(node: MappingNode, report: Report) -> None:
+    issuer = text(node, "issuer") or ""
+    if issuer.startswith("http://"):
+        report.error(node.entries["issuer"].value, "keys of an issuer are read over https alone")
+    host = issuer.removeprefix("https://").rstrip("/").lower()
+    if host in SHARED_ISSUERS and "email" not in node.entries:
+        report.error(
+            key_node(node, "issuer"),
+            "this issuer gives tokens to anybody, for any audience: `email` has to say whose count",
+        )
+
+
 def _check_reference(node: MappingNode, report: Report) -> None:
     known = {"file", "env"} & node.entries.keys()
     if not node.entries or len(known) > 1:
@@ -119,6 +144,7 @@ _RULES: dict[type[Form], Callable[[MappingNode, Report], None]] = {
     RoutingFile: _check_root,
     HookForm: _check_hook,
     AuthForm: _check_auth,
+    OidcAuthForm: _check_oidc,
     SecretRef: _check_reference,
     TokenRef: _check_reference,
     RepositoryForm: _check_repository,

@@ -130,6 +130,12 @@ class GitUnavailable(Unavailable):
     code = "git_unavailable"
 
 
+class KeysUnavailable(Unavailable):
+    """The keys of an OIDC issuer could not be read, so that no bearer token can be checked."""
+
+    code = "keys_unavailable"
+
+
 class RoutingUnusable(Unavailable):
     """The routing file in force is another replica's, and cannot be used here."""
 

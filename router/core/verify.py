@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from router.core.ed25519 import is_ed25519, is_signed_by, public_key
 from router.core.errors import InvalidSignature
-from router.core.routing import BasicAuth, HeaderAuth, PathAuth
+from router.core.routing import BasicAuth, HeaderAuth, OidcAuth, PathAuth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -220,8 +220,8 @@ def verify_auth(auth: HookAuth, headers: Mapping[str, str], path_token: str | No
             if not path_token:
                 raise InvalidSignature("the URL holds no token after the name of the hook")
             _verify_secret(path_token.encode("utf-8", "surrogatepass"), auth.token.value)
-        case _:
-            raise InvalidSignature("this version does not serve hooks with oidc authentication")
+        case OidcAuth():
+            raise AssertionError("a bearer token is checked by flow.identities")
 
 
 def _verify_basic(auth: BasicAuth, headers: Mapping[str, str]) -> None:

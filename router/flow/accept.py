@@ -14,6 +14,7 @@ from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
 from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
 from router.core.requested import plan_any_ref
+from router.core.routing import OidcAuth
 from router.flow.matching import match_in_slices
 from router.flow.reading import DeliveryReader
 
@@ -83,6 +84,14 @@ class Acceptor:
         with self._hold_place():
             return await self._accept(hook, headers, body, path_token)
 
+    async def verify_identity(self, hook: Hook, headers: Mapping[str, str]) -> None:
+        """Check the bearer token of a hook that asks for one, which needs no body.
+
+        Raises InvalidSignature, or KeysUnavailable.
+        """
+        if isinstance(hook.auth, OidcAuth):
+            await self._parts.identities.verify(hook.auth, headers)
+
     @contextmanager
     def _hold_place(self) -> Iterator[None]:
         if self._free_places <= 0:
@@ -97,6 +106,7 @@ class Acceptor:
         self, hook: Hook, headers: Mapping[str, str], body: Body, path_token: str | None
     ) -> Saved:
         started = self._parts.clock.monotonic()
+        await self.verify_identity(hook, headers)
         read = await self._reader.read(
             hook,
             headers,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.flow.hints import Hints
+from router.flow.identities import Identities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,3 +29,5 @@ class Parts:
     """Has dispatch look for due receivers now."""
     hints: Hints = field(default_factory=Hints)
     """Has Git hosts looked at now."""
+    identities: Identities = field(default_factory=Identities)
+    """Checks OIDC bearer tokens."""

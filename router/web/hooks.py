@@ -17,8 +17,9 @@ from router.core.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from router.core.oidc import bearer_token
 from router.core.providers.table import SERVED
-from router.core.routing import PathAuth
+from router.core.routing import OidcAuth, PathAuth
 from router.core.verify import verify_auth
 from router.web.answers import (
     JsonAnswer,
@@ -119,6 +120,7 @@ class HookEndpoint:
         wait_seconds = self._refusals.wait_seconds(client)
         try:
             check_before_body(hook, headers, token)
+            await self._acceptor.verify_identity(hook, headers)
         except InvalidSignature:
             if wait_seconds:
                 raise TooManyRefused(_TOO_MANY, wait_seconds=wait_seconds) from None
@@ -150,7 +152,9 @@ def check_before_body(hook: Hook, headers: Mapping[str, str], path_token: str | 
         raise NotFound("no such hook")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("a Content-Encoding is not accepted")
-    if hook.auth is not None:
+    if isinstance(hook.auth, OidcAuth):
+        bearer_token(headers)
+    elif hook.auth is not None:
         verify_auth(hook.auth, headers, path_token)
     elif not SERVED[hook.provider].is_signed(headers):
         raise InvalidSignature("no header holds a signature as this provider writes it")

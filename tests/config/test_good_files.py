@@ -180,7 +180,6 @@ def test_the_whole_form_loads() -> None:
 def test_what_this_version_does_not_do_is_warned_of_once_each() -> None:
     warnings = checked(GOOD / "whole-form.yaml").warnings
     assert [f"{w.line} {w.message.partition(':')[0]}" for w in warnings] == [
-        "7 oidc is not served by this version",
         "14 events are not served by this version",
         "17 the cluster's url is not https",
         "17 the file tests/config/good/ca.crt does not exist".replace("tests", str(ROOT / "tests")),

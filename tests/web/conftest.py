@@ -13,9 +13,11 @@ from router.core.model import Secret
 from router.core.routing import Routing
 from router.flow.accept import Acceptor
 from router.flow.definitions import describe_activation
+from router.flow.identities import Identities
 from router.flow.parts import Parts
 from router.flow.request import Requests
 from router.flow.routing import InForce
+from router.ports import KeySource
 from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers
 from router.web.admin import AdminApi, create_admin_app
@@ -56,6 +58,7 @@ async def open_web(
     *,
     token: bytes | None = None,
     trusted_proxies: Collection[Network] = (),
+    key_source: KeySource | None = None,
     clients: AsyncExitStack,
 ) -> Web:
     """Both apps over a fake store that has *routing* in force."""
@@ -79,6 +82,7 @@ async def open_web(
         clock=clock,
         observer=Observers(observer, metrics),
         wake=lambda: woken.append(True),
+        identities=Identities(key_source, clock),
     )
     public = create_public_app(
         acceptor=Acceptor(parts),
