@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test setup format lint types imports unit fuzz lock bench soak clean
+.PHONY: demo test setup format lint types imports unit fuzz lock bench exactness soak clean
 
 demo: $(STAMP)
 	@$(BIN)/flux-router demo
@@ -41,6 +41,9 @@ unit: $(STAMP)
 fuzz: $(STAMP)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis \
 	  tests/core tests/providers tests/config tests/flow tests/web
+
+exactness: $(STAMP)
+	$(BIN)/python -m bench.exactness --clone $(CLONE)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.service

@@ -1,0 +1,1 @@
+"""How exact plain Flux, prefixes and closures are, held against what a real kustomize renders."""

@@ -1,0 +1,168 @@
+"""The three ways to tell what a commit changes, held against the truth."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from bench.exactness.kustomizations import Finder
+from router.core.kustomize.closure import Need, find_closure, kustomization_blobs
+from router.core.kustomize.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.exactness.clone import Clone
+    from bench.exactness.render import WorkTree
+    from router.core.kustomize.closure import Build, Closure
+    from router.core.kustomize.tree import Tree
+
+Content: TypeAlias = "tuple[Build, frozenset[tuple[str, str]]]"
+
+SAMPLED = 1
+"""Builds rendered at each commit though neither way says that they changed: only the whole work
+tree can show what a closure misses."""
+
+
+@dataclass(slots=True)
+class Way:
+    """How one way did."""
+
+    triggered: int = 0
+    needless: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+    def count(self, decision: str, *, says: bool, is_true: bool) -> None:
+        """Take one decision into account."""
+        self.triggered += says
+        if says and not is_true:
+            self.needless.append(decision)
+        if is_true and not says:
+            self.missed.append(decision)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was counted in one repository."""
+
+    commits: int = 0
+    decisions: int = 0
+    rendered: int = 0
+    sampled: int = 0
+    changes: int = 0
+    flux: Way = field(default_factory=Way)
+    prefixes: Way = field(default_factory=Way)
+    closure: Way = field(default_factory=Way)
+    compared: int = 0
+    insufficient: list[str] = field(default_factory=list)
+    """Builds whose closure alone renders something else than the whole work tree does."""
+    unknown: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Side:
+    """One commit, and the closures of its Kustomizations."""
+
+    tree: Tree
+    builds: Mapping[str, Build]
+    closures: Mapping[Build, Closure]
+
+    def content(self, build: Build) -> Content:
+        """What *build* reads here: the same gives the same output."""
+        files = self.tree.files
+        return build, frozenset(
+            (path, files[path].blob) for path in self.closures[build].files if path in files
+        )
+
+
+class Measure:
+    """Goes from commit to commit of one clone."""
+
+    def __init__(self, clone: Clone, work: WorkTree, alone: WorkTree) -> None:
+        self._clone, self._work, self._alone = clone, work, alone
+        self._reader, self._finder = Reader(), Finder(clone)
+        self._outputs: dict[Content, str] = {}
+        self._random = random.Random(0)
+        self.figures = Figures()
+
+    def side(self, commit: str) -> Side:
+        """A commit with the closures of all its Kustomizations."""
+        tree = self._clone.tree(commit)
+        builds = self._finder.find(tree)
+        self._bring(kustomization_blobs(tree))
+        closures = {build: self._close(tree, build) for build in set(builds.values())}
+        return Side(tree, builds, closures)
+
+    def step(self, commit: str, before: Side, after: Side) -> None:
+        """Judge the Kustomizations that are there before and after *commit*; the work tree goes
+        from one to the other."""
+        paths = before.tree.files.keys() | after.tree.files.keys()
+        old, new = before.tree.files, after.tree.files
+        changed = {path for path in paths if old.get(path) != new.get(path)}
+        both = [name for name in before.builds if after.builds.get(name) == before.builds[name]]
+        says = {name: self._says(before, after, before.builds[name], changed) for name in both}
+        quiet = [name for name in both if not any(says[name])]
+        sampled = self._random.sample(quiet, min(SAMPLED, len(quiet)))
+        asked = [name for name in both if any(says[name])] + sampled
+        first = {name: self._output(before, before.builds[name]) for name in asked}
+        self._work.write(after.tree, changed)
+        self.figures.sampled += len(sampled)
+        truth = {
+            name: first[name] != self._output(after, after.builds[name], anew=name in sampled)
+            for name in asked
+        }
+        self._count(commit, says, truth)
+
+    def _says(
+        self, before: Side, after: Side, build: Build, changed: set[str]
+    ) -> tuple[bool, bool]:
+        folder = build.folders[0]
+        in_folder = any(not folder or path.startswith(f"{folder}/") for path in changed)
+        closures = before.closures[build], after.closures[build]
+        reads = any(each.unknown or not changed.isdisjoint(each.files) for each in closures)
+        for each in closures:
+            if each.unknown:
+                self.figures.unknown[each.unknown] = self.figures.unknown.get(each.unknown, 0) + 1
+        return in_folder, reads
+
+    def _count(
+        self, commit: str, says: Mapping[str, tuple[bool, bool]], truth: Mapping[str, bool]
+    ) -> None:
+        figures = self.figures
+        figures.commits += 1
+        figures.decisions += len(says)
+        for name, (in_folder, reads) in says.items():
+            is_true, decision = truth.get(name, False), f"{commit[:12]} {name}"
+            figures.changes += is_true
+            figures.flux.count(decision, says=True, is_true=is_true)
+            figures.prefixes.count(decision, says=in_folder, is_true=is_true)
+            figures.closure.count(decision, says=reads, is_true=is_true)
+
+    def _output(self, side: Side, build: Build, *, anew: bool = False) -> str:
+        content = side.content(build)
+        if anew or content not in self._outputs:
+            self.figures.rendered += 1
+            self._outputs[content] = self._work.render(build)
+            self._compare(side, build, self._outputs[content])
+        return self._outputs[content]
+
+    def _compare(self, side: Side, build: Build, output: str) -> None:
+        """Whether the files of the closure are enough to render the same."""
+        closure = side.closures[build]
+        if closure.unknown:
+            return
+        self.figures.compared += 1
+        self._alone.clear()
+        self._alone.write(side.tree, closure.files)
+        if self._alone.render(build) != output:
+            self.figures.insufficient.append(build.folders[0])
+
+    def _close(self, tree: Tree, build: Build) -> Closure:
+        while isinstance(found := find_closure(tree, build, reader=self._reader), Need):
+            self._bring(found.blobs)
+        return found
+
+    def _bring(self, blobs: frozenset[str]) -> None:
+        missing = [blob for blob in blobs if not self._reader.has(blob)]
+        self._reader.add(dict(self._clone.contents(missing)))
