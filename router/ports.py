@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from router.core.kustomize.tree import FileEntry, Tree
+    from router.core.kustomize.tree import Tree
     from router.core.model import (
         Activation,
         Attempt,
@@ -258,12 +258,6 @@ class Git(Protocol):
 
         Both sides of a rename; submodules and modes, too. Undecodable bytes are surrogates.
         """
-        ...
-
-    async def changed_files(
-        self, access: GitAccess, before: Commit, after: Commit
-    ) -> Mapping[str, FileEntry | None]:
-        """The files that differ between two commits of the clone, as *after* has them."""
         ...
 
     async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.core.changes import UnknownPaths
-from router.core.errors import GitUnavailable
 from router.core.kustomize.changed import NO_BUILDS, read_changes
 from router.core.kustomize.closure import Closure, Need, find_closure, kustomization_blobs
 from router.core.kustomize.reader import Reader
@@ -38,20 +37,11 @@ CLOSURES_SLICE = 20
 
 
 @dataclass(slots=True)
-class _Commit:
-    """What is known of one commit."""
-
-    tree: Tree
-    closures: dict[Build, Closure] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class _Known:
     """What is known of one repository."""
 
     reader: Reader = field(default_factory=Reader)
-    commits: OrderedDict[Commit, _Commit] = field(default_factory=OrderedDict)
-    """The one asked for last at the end."""
+    closures: OrderedDict[Commit, dict[Build, Closure]] = field(default_factory=OrderedDict)
 
 
 class BuildReader:
@@ -88,34 +78,16 @@ class BuildReader:
     async def _find(
         self, known: _Known, access: GitAccess, commit: Commit, wanted: Iterable[Build]
     ) -> Mapping[Build, Closure]:
-        found = known.commits.get(commit) or await self._start(known, access, commit)
-        known.commits[commit] = found
-        known.commits.move_to_end(commit)
-        missing = [build for build in wanted if build not in found.closures]
+        found = known.closures.setdefault(commit, {})
+        known.closures.move_to_end(commit)
+        missing = [build for build in wanted if build not in found]
         if missing:
-            await self._bring(known.reader, access, kustomization_blobs(found.tree))
-            made = await self._work_out(known.reader, access, found.tree, missing)
-            found.closures.update(made)
-        while len(known.commits) > MAX_KEPT_COMMITS:
-            known.commits.popitem(last=False)
-        return found.closures
-
-    async def _start(self, known: _Known, access: GitAccess, commit: Commit) -> _Commit:
-        """A commit's tree, and the closures that are what they were in the one asked for last."""
-        if not known.commits:
-            return _Commit(await self._git.read_tree(access, commit))
-        last, before = next(reversed(known.commits.items()))
-        try:
-            files = await self._git.changed_files(access, last, commit)
-        except GitUnavailable:  # the clone was made anew, and the last commit is in it no more
-            return _Commit(await self._git.read_tree(access, commit))
-        changes = before.tree.describe(files)
-        kept = {
-            build: closure
-            for build, closure in before.closures.items()
-            if closure.is_same_after(changes)
-        }
-        return _Commit(before.tree.changed(files), kept)
+            tree = await self._git.read_tree(access, commit)
+            await self._bring(known.reader, access, kustomization_blobs(tree))
+            found.update(await self._work_out(known.reader, access, tree, missing))
+        while len(known.closures) > MAX_KEPT_COMMITS:
+            known.closures.popitem(last=False)
+        return found
 
     async def _work_out(
         self, reader: Reader, access: GitAccess, tree: Tree, builds: Collection[Build]

@@ -132,13 +132,6 @@ class FakeGit:
             raise GitUnavailable("the clone lacks a commit") from None
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
-    async def changed_files(
-        self, access: GitAccess, before: Commit, after: Commit
-    ) -> Mapping[str, FileEntry | None]:
-        paths = await self.changed_paths(access, before, after)
-        entries = (await self.read_tree(access, after)).files
-        return {path: entries.get(path) for path in paths}
-
     async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
         files = self.clones.get(access.url, {}).get(commit)
         if files is None:

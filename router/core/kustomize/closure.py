@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.kustomize.tree import folders_of
 from router.core.kustomize.walk import BUILD, KUSTOMIZATION_FILES, Remote, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from router.core.kustomize.reader import Reader
-    from router.core.kustomize.tree import Tree, TreeChanges
+    from router.core.kustomize.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +37,6 @@ class Closure:
     remotes: tuple[Remote, ...] = ()
     unknown: str | None = None
     """Why files may be missing here (a sentence), or None where none is."""
-    decides: frozenset[str] = frozenset()
-    """Files whose content says what is read."""
-    looked: frozenset[str] = frozenset()
-    """Files and folders of which it counts whether they are there, also those that are not."""
-    above: frozenset[str] = frozenset()
-    """The folders that these lie in: a link in the place of one leads elsewhere."""
-
-    def is_same_after(self, changes: TreeChanges) -> bool:
-        """Whether the closure is certainly the same in a tree that differs by *changes*."""
-        return (
-            self.decides.isdisjoint(changes.paths)
-            and self.looked.isdisjoint(changes.places)
-            and self.above.isdisjoint(changes.reshaped)
-        )
 
     def chain(self, path: str) -> tuple[str, ...]:
         """*path*, the file that names it, the file that names that one, and so on."""
@@ -95,11 +80,4 @@ def find_closure(
     walk.run()
     if walk.needs:
         return Need(frozenset(walk.needs))
-    return Closure(
-        files=walk.files,
-        remotes=tuple(walk.remotes),
-        unknown=walk.unknown,
-        decides=frozenset(walk.decides),
-        looked=frozenset(walk.looked),
-        above=frozenset(folders_of(walk.looked)),
-    )
+    return Closure(files=walk.files, remotes=tuple(walk.remotes), unknown=walk.unknown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from posixpath import dirname
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -46,43 +45,12 @@ class Tree:
                 return
             yield name
 
-    def changed(self, changes: Mapping[str, FileEntry | None]) -> Tree:
+    def changed(self, changes: Iterable[tuple[str, FileEntry | None]]) -> Tree:
         """The tree after *changes*: paths with their new entries, None for those removed."""
-        files = {**self.files, **changes}
-        return Tree({path: entry for path, entry in files.items() if entry is not None})
-
-    def describe(self, changes: Mapping[str, FileEntry | None]) -> TreeChanges:
-        """What *changes* make of this tree."""
-        reshaped: set[str] = set()
-        for path, entry in changes.items():
-            before = self.files.get(path)
-            if (before and before.kind) != (entry and entry.kind):
-                reshaped.add(path)
-        return TreeChanges(
-            paths=frozenset(changes),
-            reshaped=frozenset(reshaped),
-            places=frozenset(reshaped | folders_of(reshaped)),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeChanges:
-    """In what one tree differs from another."""
-
-    paths: frozenset[str]
-    """Files whose content or kind differs, those that are new and those that are gone."""
-    reshaped: frozenset[str]
-    """Of these, the ones that are new, gone or of another kind."""
-    places: frozenset[str]
-    """These, and every folder they lie in."""
-
-
-def folders_of(paths: Iterable[str]) -> set[str]:
-    """Every folder that one of *paths* lies in; "" is the root."""
-    folders: set[str] = set()
-    for path in paths:
-        folder = dirname(path)
-        while folder not in folders:
-            folders.add(folder)
-            folder = dirname(folder)
-    return folders
+        files = dict(self.files)
+        for path, entry in changes:
+            if entry is None:
+                files.pop(path, None)
+            else:
+                files[path] = entry
+        return Tree(files)

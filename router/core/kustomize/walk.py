@@ -78,10 +78,6 @@ class Walk:
     remotes: dict[Remote, None] = field(default_factory=dict)
     needs: set[str] = field(default_factory=set)
     unknown: str | None = None
-    decides: set[str] = field(default_factory=set)
-    """Files whose content was read."""
-    looked: set[str] = field(default_factory=set)
-    """Paths that were looked for, whether they are there, and as what."""
     _visits: list[_Visit] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
 
@@ -110,7 +106,6 @@ class Walk:
 
     def _visit(self, visit: _Visit) -> None:
         names = [join(visit.folder, name) for name in KUSTOMIZATION_FILES]
-        self.looked.update(names, [visit.folder])
         found = [path for path in names if self._has(path)]
         if not found:
             self._visit_plain(visit)
@@ -144,7 +139,6 @@ class Walk:
         real = self._add(path, visit.by)
         if real is None:
             return
-        self.decides.add(real)
         blob = self.tree.files[real].blob
         if not self.reader.has(blob):
             self.needs.add(blob)
@@ -234,7 +228,6 @@ class Walk:
                 return None
             link = self._first_link(path)
             if link is None:
-                self.looked.add(path)
                 return path
             target = self._target(link, by)
             if target is None:
@@ -259,7 +252,6 @@ class Walk:
     def _target(self, link: str, by: str) -> str | None:
         """Where a link leads, relative to its folder; None if that is not known, or not yet."""
         self.files.setdefault(link, by)
-        self.decides.add(link)
         blob = self.tree.files[link].blob
         if not self.reader.has(blob):
             self.needs.add(blob)

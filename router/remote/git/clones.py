@@ -22,12 +22,7 @@ from router.remote.git.complaints import (
     MachineTrouble,
     RefMissing,
 )
-from router.remote.git.contents import (
-    parse_changes,
-    parse_contents,
-    parse_sizes,
-    parse_tree,
-)
+from router.remote.git.contents import parse_contents, parse_sizes, parse_tree
 from router.remote.git.fetcher import Fetcher, on_disk
 from router.remote.git.processes import CutShort, Processes
 from router.remote.git.tips import (
@@ -42,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from router.core.kustomize.tree import FileEntry, Tree
+    from router.core.kustomize.tree import Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Routing
     from router.ports import Clock
@@ -57,12 +52,6 @@ the host of each commit that it ever fetched."""
 
 MAX_REFS_AT_ONCE = 1000
 """Refs of one fetch: a command line holds some 15,000."""
-
-_DIFF = (
-    *("-r", "-z", "--no-renames", "--ignore-submodules=none"),
-    *("--no-ext-diff", "--no-textconv"),
-)
-"""https://git-scm.com/docs/git-diff-tree"""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -155,13 +144,6 @@ class GitClones:
                 with suppress(CommitRefused, FormatDiffers):  # the old clone may have kept it
                     await self._fetcher.fetch(clone, access, [before])
                 return await self._compare(clone, before, after)
-
-    async def changed_files(
-        self, access: GitAccess, before: Commit, after: Commit
-    ) -> Mapping[str, FileEntry | None]:
-        _check(before, after)
-        command = ("diff-tree", *_DIFF, "--raw", "--no-abbrev", before, after)
-        return parse_changes(await self._commands.read(self._clone(access).path, *command))
 
     async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
         _check(commit)
@@ -265,7 +247,9 @@ class GitClones:
 
     async def _compare(self, clone: Clone, before: Commit, after: Commit) -> tuple[str, ...]:
         output = await self._commands.read(
-            clone.path, "diff-tree", *_DIFF, "--name-only", before, after
+            clone.path,
+            *("diff-tree", "-r", "-z", "--no-renames", "--name-only"),
+            *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv", before, after),
         )
         return tuple(sorted(output.decode("utf-8", "surrogateescape").split("\0")[:-1]))
 

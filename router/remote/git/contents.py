@@ -26,18 +26,6 @@ def parse_tree(output: bytes) -> Tree:
     return Tree(files)
 
 
-def parse_changes(output: bytes) -> dict[str, FileEntry | None]:
-    """The files that `diff-tree -r -z --raw` prints, as they are afterwards."""
-    words = output.split(b"\0")[:-1]
-    changes: dict[str, FileEntry | None] = {}
-    for facts, path in zip(words[::2], words[1::2], strict=True):
-        _, mode, _, blob, status = facts.removeprefix(b":").split(b" ")
-        entry = FileEntry(_KINDS.get(mode, "file"), blob.decode("ascii"))
-        name = path.decode("utf-8", "surrogateescape")
-        changes[name] = None if status.startswith(b"D") else entry
-    return changes
-
-
 def parse_sizes(output: bytes) -> dict[str, int]:
     """Sizes in bytes of those that a clone has, as `cat-file --batch-check` prints them."""
     sizes = {}

@@ -165,12 +165,6 @@ class GitContract:
         assert sorted(tips) == sorted(refs)
         for (old, new), differing in asked:
             assert await git.changed_paths(access, old, new) == differing
-            files = await git.changed_files(access, old, new)
-            assert tuple(sorted(files)) == differing
-            assert (
-                files.items()
-                <= {**dict.fromkeys(differing), **(await git.read_tree(access, new)).files}.items()
-            )
         assert await git.changed_paths(access, tips[refs[0]], tips[refs[0]]) == ()
 
     async def test_a_tree_tells_every_file_and_what_kind_it_is(
