@@ -17,6 +17,15 @@ Value: TypeAlias = "str | list[Value] | dict[str, Value] | None"
 MAX_DOCUMENT_BYTES = 1024 * 1024
 """Some thousand times an ordinary kustomization file."""
 
+MAX_EVENTS = 100_000
+"""Values, keys and brackets of one text: about a quarter of a second to read."""
+
+MAX_NESTING = 100
+"""Collections within collections; libyaml's time grows with their square."""
+
+MAX_MERGED_KEYS = 100_000
+"""Keys that all `<<` of one text put into mappings: a few bytes can name a large mapping again."""
+
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _MERGE = "<<"
 
@@ -43,6 +52,8 @@ class _Open:
             self.key = value
         elif self.key == _MERGE:
             self.merged += value if isinstance(value, list) else [value]
+            if len(self.merged) > MAX_MERGED_KEYS:
+                raise Unreadable(f"`<<` merges more than {MAX_MERGED_KEYS} mappings")
             self.key = None
         else:
             self.value[self.key] = value
@@ -52,52 +63,69 @@ class _Open:
         """The value, with what `<<` merges under its own keys."""
         if isinstance(self.value, dict):
             for merged in self.merged:
-                if not isinstance(merged, dict):
-                    raise Unreadable("`<<` merges something that is no mapping")
-                self.value = {**merged, **self.value}
+                for key, value in _mapping(merged).items():
+                    self.value.setdefault(key, value)
         return self.value
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text as far as it was read."""
+
+    documents: list[Value] = field(default_factory=list)
+    opened: list[_Open] = field(default_factory=list)
+    anchors: dict[str, Value] = field(default_factory=dict)
+    merged_keys: int = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """One event of the parser."""
+        if isinstance(event, yaml.SequenceStartEvent):
+            self.opened.append(_Open([], event.anchor))
+        elif isinstance(event, yaml.MappingStartEvent):
+            self.opened.append(_Open({}, event.anchor))
+        elif isinstance(event, yaml.ScalarEvent):
+            is_null = event.implicit[0] and event.value in _NULLS
+            self._put(None if is_null else str(event.value), event.anchor)
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise Unreadable("an alias stands for something that is not there, or around it")
+            self._put(self.anchors[event.anchor], None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end(self.opened.pop())
+
+    def _end(self, ended: _Open) -> None:
+        self.merged_keys += sum(len(_mapping(merged)) + 1 for merged in ended.merged)
+        if self.merged_keys > MAX_MERGED_KEYS:
+            raise Unreadable(f"`<<` merges more than {MAX_MERGED_KEYS} keys")
+        self._put(ended.close(), ended.anchor)
+
+    def _put(self, value: Value, anchor: str | None) -> None:
+        if anchor is not None:
+            self.anchors[anchor] = value
+        if self.opened:
+            self.opened[-1].add(value)
+        else:
+            self.documents.append(value)
 
 
 def read_documents(content: bytes) -> list[Value]:
     """Every document of a YAML text. Raises Unreadable."""
     if len(content) > MAX_DOCUMENT_BYTES:
         raise Unreadable(f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB")
-    documents: list[Value] = []
-    opened: list[_Open] = []
-    anchors: dict[str, Value] = {}
+    text = _Text()
     try:
-        for event in yaml.parse(content, Loader=yaml.CSafeLoader):
-            _take(event, documents, opened, anchors)
+        for number, event in enumerate(yaml.parse(content, Loader=yaml.CSafeLoader)):
+            if number >= MAX_EVENTS:
+                raise Unreadable(f"it holds more than {MAX_EVENTS} values")
+            text.take(event)
+            if len(text.opened) > MAX_NESTING:
+                raise Unreadable(f"it is nested more than {MAX_NESTING} times")
     except (yaml.YAMLError, UnicodeError) as error:
         raise Unreadable("it is not YAML") from error
-    return documents
+    return text.documents
 
 
-def _take(
-    event: yaml.Event, documents: list[Value], opened: list[_Open], anchors: dict[str, Value]
-) -> None:
-    if isinstance(event, yaml.SequenceStartEvent):
-        opened.append(_Open([], event.anchor))
-        return
-    if isinstance(event, yaml.MappingStartEvent):
-        opened.append(_Open({}, event.anchor))
-        return
-    value: Value
-    if isinstance(event, yaml.ScalarEvent):
-        is_null = event.implicit[0] and event.value in _NULLS
-        value, anchor = (None if is_null else str(event.value)), event.anchor
-    elif isinstance(event, yaml.AliasEvent):
-        if event.anchor not in anchors:
-            raise Unreadable("an alias stands for something that is not there, or around it")
-        value, anchor = anchors[event.anchor], None
-    elif isinstance(event, yaml.CollectionEndEvent):
-        ended = opened.pop()
-        value, anchor = ended.close(), ended.anchor
-    else:
-        return
-    if anchor is not None:
-        anchors[anchor] = value
-    if opened:
-        opened[-1].add(value)
-    else:
-        documents.append(value)
+def _mapping(merged: Value) -> dict[str, Value]:
+    if not isinstance(merged, dict):
+        raise Unreadable("`<<` merges something that is no mapping")
+    return merged

@@ -122,7 +122,7 @@ def _fields(document: Mapping[str, Value]) -> Iterator[Reference]:
 
 
 def _listed(name: str, value: Value) -> Iterator[Reference]:
-    for text in _texts(name, value):
+    for text in dict.fromkeys(_texts(name, value)):  # aliases repeat a long text in a few bytes
         if _LISTS[name] == "plugin" and is_inline(text):
             yield from _plugin_fields(read_documents(text.encode("utf-8", "surrogatepass")))
         else:

@@ -28,6 +28,12 @@ https://fluxcd.io/flux/components/kustomize/kustomizations/#generating-a-kustomi
 MAX_FOLDERS = 10_000
 """Folders with a kustomization that one build may read."""
 
+MAX_DEPTH = 100
+"""Kustomizations on the way from the build to one file."""
+
+MAX_NAME_CHARACTERS = 4096
+"""Of a name: no system has longer paths."""
+
 MAX_LINKS = 40
 """Symbolic links on the way to one file, as Linux allows."""
 
@@ -35,7 +41,7 @@ BUILD = ""
 """In the place of the file that named another: the build itself."""
 
 _REMOTE = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*://|git::|[^/\s]+@[^/\s]+:|[a-z0-9-]+(?:\.[a-z0-9-]+)+[/:])",
+    r"(?:[a-z][a-z0-9+.-]*://|git::|[^/\s@]+@[^/\s:]+:|[a-z0-9-]+(?:\.[a-z0-9-]+)+[/:])",
     re.IGNORECASE,
 )
 
@@ -57,6 +63,11 @@ class _Visit:
     by: str
     above: _Visit | None = None
     is_root: bool = False
+    depth: int = 0
+
+    def to(self, folder: str, by: str) -> _Visit:
+        """The visit of a folder that the file *by* names."""
+        return _Visit(folder, by, self, depth=self.depth + 1)
 
     def is_circle(self) -> bool:
         visit = self.above
@@ -80,6 +91,7 @@ class Walk:
     unknown: str | None = None
     _visits: list[_Visit] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
+    _whole: set[str] = field(default_factory=set)
 
     def start(self, name: str, components: Iterable[str]) -> None:
         """Visit a folder that is built, and what Flux adds to it."""
@@ -97,6 +109,8 @@ class Walk:
             visit = self._visits.pop()
             if visit.is_circle():
                 self._doubt(visit.by, f"{visit.folder or '.'} is part of a circle")
+            elif visit.depth > MAX_DEPTH:
+                self._doubt(visit.by, f"kustomizations lead on for more than {MAX_DEPTH} steps")
             elif visit.folder not in self._done:
                 self._done.add(visit.folder)
                 if len(self._done) > MAX_FOLDERS:
@@ -128,7 +142,7 @@ class Walk:
             if path.rpartition("/")[2] in KUSTOMIZATION_FILES
         }
         outer = {each for each in inner if not _has_above(dirname(each), inner)}
-        self._visits += [_Visit(each, visit.by, visit) for each in sorted(outer)]
+        self._visits += [visit.to(each, visit.by) for each in sorted(outer)]
         for path in self.tree.below(visit.folder):
             is_manifest = path.endswith(MANIFEST_SUFFIXES) and not _has_above(dirname(path), outer)
             if is_manifest and not (self.is_ignored and self.is_ignored(path)):
@@ -153,7 +167,7 @@ class Walk:
     def _name(self, reference: Reference, visit: _Visit, by: str) -> None:
         """Follow one thing that the file *by* names."""
         kind = reference.kind
-        if kind == "patch" and "\n" in reference.path:
+        if kind == "patch" and _is_inline(reference.path):
             return
         path = self._resolve(reference.path, visit.folder, by)
         if path is None:
@@ -166,7 +180,7 @@ class Walk:
         elif is_file and kind != "component":
             self._add(path, by)
         elif kind in {"resource", "component", "plugin"} and self.tree.is_folder(path):
-            self._visits.append(_Visit(path, by, visit))
+            self._visits.append(visit.to(path, by))
             if kind == "plugin":
                 self._doubt(by, f"what the plugins of the folder {path} read is not followed")
         else:
@@ -209,6 +223,9 @@ class Walk:
 
     def _add_whole(self, folder: str, by: str) -> None:
         """A chart: if it is not in the repository, Helm has it elsewhere."""
+        if folder in self._whole:
+            return
+        self._whole.add(folder)
         for path in self.tree.below(folder):
             self._add(path, by)
 
@@ -217,6 +234,9 @@ class Walk:
         be told, or not yet."""
         if name.startswith("/"):
             self._doubt(by, f"{name} is an absolute path")
+            return None
+        if len(name) > MAX_NAME_CHARACTERS:
+            self._doubt(by, f"a name has more than {MAX_NAME_CHARACTERS} characters")
             return None
         path = normpath(join(folder, name)) if name else folder
         path = "" if path == "." else path
@@ -270,6 +290,11 @@ class Walk:
     def _has(self, path: str) -> bool:
         entry = self.tree.files.get(path)
         return entry is not None and entry.kind != "submodule"
+
+
+def _is_inline(patch: str) -> bool:
+    """Whether it cannot be a file's name; a patch of one short line can."""
+    return "\n" in patch or (": " in patch and len(patch) > MAX_NAME_CHARACTERS)
 
 
 def _has_above(folder: str, folders: Collection[str]) -> bool:

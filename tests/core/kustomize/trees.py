@@ -34,7 +34,7 @@ def closure_of(
     tree = make_tree(files, links)
     contents = {blob_of(text): text.encode() for text in (*files.values(), *(links or {}).values())}
     reader, build = Reader(), Build(folders=folders, components=components)
-    for _ in range(100):
+    for _ in range(200):
         found = find_closure(tree, build, reader=reader)
         if not isinstance(found, Need):
             return found
