@@ -47,19 +47,24 @@ NO_BUILDS = Builds()
 
 def read_changes(closures: Mapping[str, Collection[Closure]], changed: Iterable[str]) -> Builds:
     """What builds make of the *changed* paths; *closures* has those of each layer, before and
-    after."""
+    after.
+
+    A folder that is there at one side only reads nothing at the other; one that is at neither may
+    be a slip of the pen, and is not known.
+    """
     paths = set(changed)
     readings: dict[str, Reading] = {}
     unknown: dict[str, str] = {}
     owned: set[str] = set()
     for layer, several in closures.items():
+        never_there = frozenset.intersection(*(frozenset(each.absent) for each in several))
         for closure in several:
             found = closure.files.keys() & paths
             owned |= found
             if found and layer not in readings:
                 first = min(found)
                 readings[layer] = Reading(path=first, chain=closure.chain(first))
-            if closure.unknown is not None:
+            if closure.unknown is not None and (not closure.absent or never_there):
                 unknown.setdefault(layer, closure.unknown)
     return Builds(readings=readings, unknown=unknown, paths=frozenset(owned))
 

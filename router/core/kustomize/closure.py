@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.core.kustomize.walk import BUILD, KUSTOMIZATION_FILES, Remote, Walk
+from router.core.kustomize.found import BUILD, Remote
+from router.core.kustomize.walk import KUSTOMIZATION_FILES, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from router.core.kustomize.reader import Reader
     from router.core.kustomize.tree import Tree
@@ -37,6 +38,12 @@ class Closure:
     remotes: tuple[Remote, ...] = ()
     unknown: str | None = None
     """Why files may be missing here (a sentence), or None where none is."""
+    absent: tuple[str, ...] = ()
+    """Folders to build that are not there, where nothing else makes it unknown."""
+    deciding: frozenset[str] = frozenset()
+    """Files whose content this was found from."""
+    asked: frozenset[str] = frozenset()
+    """Paths that this depends on being there, or not, and folders for what is below."""
 
     def chain(self, path: str) -> tuple[str, ...]:
         """*path*, the file that names it, the file that names that one, and so on."""
@@ -54,30 +61,34 @@ class Need:
 
 
 def kustomization_blobs(tree: Tree) -> frozenset[str]:
-    """The blobs of every kustomization file of a tree: what closures need first."""
-    return frozenset(
+    """The blobs of every kustomization and ignore file of a tree: what closures need first."""
+    blobs = {
         entry.blob
         for path, entry in tree.files.items()
-        if path.rpartition("/")[2] in KUSTOMIZATION_FILES and entry.kind == "file"
-    )
+        if path.endswith(KUSTOMIZATION_FILES)
+        and path.rpartition("/")[2] in KUSTOMIZATION_FILES
+        and entry.kind == "file"
+    }
+    return frozenset(blobs | {entry.blob for entry in tree.ignore_files.values()})
 
 
-def find_closure(
-    tree: Tree,
-    build: Build,
-    *,
-    reader: Reader,
-    is_ignored: Callable[[str], bool] | None = None,
-) -> Closure | Need:
-    """The closure of *build* in *tree*.
-
-    *reader* has the contents that were brought so far. *is_ignored* tells which paths never reach
-    the cluster (.sourceignore); they are only left out where a folder is read whole.
-    """
-    walk = Walk(tree=tree, reader=reader, is_ignored=is_ignored)
+def find_closure(tree: Tree, build: Build, *, reader: Reader) -> Closure | Need:
+    """The closure of *build* in *tree*; *reader* has the contents that were brought so far."""
+    walk = Walk(tree, reader)
     for name in build.folders:
         walk.start(name, build.components)
     walk.run()
-    if walk.needs:
-        return Need(frozenset(walk.needs))
-    return Closure(files=walk.files, remotes=tuple(walk.remotes), unknown=walk.unknown)
+    found = walk.found
+    if found.needs:
+        return Need(frozenset(found.needs))
+    unknown = found.unknown
+    if unknown is None and found.absent:
+        unknown = f"there is no folder {found.absent[0] or '.'}"
+    return Closure(
+        files=found.files,
+        remotes=tuple(found.remotes),
+        unknown=unknown,
+        absent=tuple(found.absent) if found.unknown is None else (),
+        deciding=frozenset(found.deciding),
+        asked=frozenset(found.asked),
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from router.core.kustomize.documents import Unreadable
+from router.core.kustomize.ignored import Ignored
 from router.core.kustomize.references import read_kustomization, read_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from router.core.kustomize.references import Reference
+    from router.core.kustomize.tree import FileEntry
 
 NamingKind: TypeAlias = Literal["kustomization", "plugin", "link"]
 
@@ -24,6 +26,8 @@ class Reader:
     def __init__(self) -> None:
         self._contents: dict[str, bytes | None] = {}
         self._found: dict[tuple[NamingKind, str], tuple[Reference, ...] | Unreadable] = {}
+        self._ignored: tuple[Mapping[str, FileEntry], Ignored] = ({}, Ignored({}))
+        """The ignore files asked for last, and what they leave out."""
 
     def add(self, contents: Mapping[str, bytes | None]) -> None:
         """Contents by blob; None for one that cannot be had."""
@@ -42,6 +46,24 @@ class Reader:
         if found is None:
             found = self._found[kind, blob] = self._read(kind, self._contents[blob])
         return found
+
+    def forget_missing(self) -> None:
+        """Contents that could not be had may be had by now."""
+        missing = {blob for blob, content in self._contents.items() if content is None}
+        for blob in missing:
+            del self._contents[blob]
+        for key in [key for key in self._found if key[1] in missing]:
+            del self._found[key]
+
+    def ignored(self, files: Mapping[str, FileEntry]) -> Ignored:
+        """What the ignore files of a tree leave out. Their blobs were added."""
+        if self._ignored[0] != files:
+            contents = {
+                path: self._contents[entry.blob] if entry.kind == "file" else None
+                for path, entry in files.items()
+            }
+            self._ignored = (files, Ignored(contents))
+        return self._ignored[1]
 
     def target(self, blob: str) -> str | None:
         """Where a symbolic link leads, as it is written; None if that cannot be had."""

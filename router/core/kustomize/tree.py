@@ -6,8 +6,10 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from router.core.kustomize.ignored import IGNORE_FILE
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 FileKind: TypeAlias = Literal["file", "link", "submodule"]
 
@@ -25,12 +27,19 @@ class Tree:
     """Every file of a commit by its path from the repository's root, bytes that are no text as
     surrogates. Folders are what files lie in."""
 
-    __slots__ = ("_order", "files", "has_links")
+    __slots__ = ("_order", "files", "has_links", "ignore_files")
 
-    def __init__(self, files: Mapping[str, FileEntry]) -> None:
+    def __init__(self, files: Mapping[str, FileEntry], order: Sequence[str] | None = None) -> None:
+        """*order* has the paths sorted, where that is known."""
         self.files = files
-        self._order = sorted(files)
+        self._order = sorted(files) if order is None else order
         self.has_links = any(entry.kind == "link" for entry in files.values())
+        self.ignore_files = {
+            path: entry
+            for path, entry in files.items()
+            if path.endswith(IGNORE_FILE) and path.rpartition("/")[2] == IGNORE_FILE
+        }
+        """Those by the name of `.sourceignore`."""
 
     def is_folder(self, path: str) -> bool:
         """Whether a file lies below *path*; "" is the root."""
@@ -45,12 +54,13 @@ class Tree:
                 return
             yield name
 
-    def changed(self, changes: Iterable[tuple[str, FileEntry | None]]) -> Tree:
+    def changed(self, changes: Mapping[str, FileEntry | None]) -> Tree:
         """The tree after *changes*: paths with their new entries, None for those removed."""
         files = dict(self.files)
-        for path, entry in changes:
+        for path, entry in changes.items():
             if entry is None:
                 files.pop(path, None)
             else:
                 files[path] = entry
-        return Tree(files)
+        has_same_paths = all((path in self.files) == (path in files) for path in changes)
+        return Tree(files, self._order if has_same_paths else None)

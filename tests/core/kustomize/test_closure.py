@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.kustomize.trees import closure_of
+from router.core.kustomize.closure import Build, Closure, Need, find_closure
+from router.core.kustomize.reader import Reader
+from tests.core.kustomize.trees import blob_of, closure_of, make_tree
 
 
 @pytest.mark.parametrize(
@@ -137,3 +139,43 @@ def test_links_are_followed_within_the_repository_and_no_further() -> None:
     assert "out of the repository" in (outside.unknown or "")
     circle = closure_of(files, "apps", links=links | {"apps/linked.yaml": "linked.yaml"})
     assert "more than 40 links" in (circle.unknown or "")
+
+
+def test_a_submodule_is_read_as_the_commit_it_stands_at() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [../vendor/x.yaml]\nconfigMapGenerator:\n"
+        "  - {name: a, files: [../vendor/y.txt]}\n",
+    }
+    closure = closure_of(files, "apps", submodules=("vendor",))
+    assert "vendor" in closure.files
+    assert closure.unknown == "apps/kustomization.yaml: vendor/x.yaml is in a submodule"
+    inside = closure_of(files, "vendor/deep", submodules=("vendor",))
+    assert (set(inside.files), inside.unknown) == ({"vendor"}, "vendor/deep is in a submodule")
+    assert inside.absent == ()
+
+
+def test_a_folder_that_is_not_there_is_told_apart_from_what_cannot_be_told() -> None:
+    files = {"apps/kustomization.yaml": "resources: [x.yaml]", "apps/x.yaml": "x", "file": "x"}
+    absent = closure_of(files, "./gone/", components=("../part",))
+    assert (absent.absent, absent.unknown) == (("gone",), "there is no folder gone")
+    assert absent.files == {}
+    both = closure_of(files, "gone", "apps")
+    assert (both.absent, set(both.files)) == (("gone",), {*files} - {"file"})
+    broken = closure_of(files | {"apps/kustomization.yaml": "[]"}, "gone", "apps")
+    assert (broken.absent, broken.unknown) == (
+        (),
+        "apps/kustomization.yaml: it is not one mapping",
+    )
+    assert closure_of(files, "file").unknown == "file is no folder"
+
+
+def test_content_that_cannot_be_had_makes_the_closure_unknown_until_it_can() -> None:
+    tree = make_tree({"apps/kustomization.yaml": "resources: []"})
+    blob = blob_of("resources: []")
+    reader, build = Reader(), Build(folders=("apps",))
+    reader.add({blob: None})
+    closure = find_closure(tree, build, reader=reader)
+    assert isinstance(closure, Closure)
+    assert closure.unknown == "apps/kustomization.yaml: its content cannot be had"
+    reader.forget_missing()
+    assert find_closure(tree, build, reader=reader) == Need(frozenset({blob}))

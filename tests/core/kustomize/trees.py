@@ -10,17 +10,22 @@ from router.core.kustomize.reader import Reader
 from router.core.kustomize.tree import FileEntry, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def blob_of(content: str) -> str:
     return sha1(content.encode()).hexdigest()
 
 
-def make_tree(files: Mapping[str, str], links: Mapping[str, str] | None = None) -> Tree:
+def make_tree(
+    files: Mapping[str, str],
+    links: Mapping[str, str] | None = None,
+    submodules: Iterable[str] = (),
+) -> Tree:
     """A tree of *files* by content and *links* by target."""
     entries = {path: FileEntry("file", blob_of(content)) for path, content in files.items()}
     entries |= {path: FileEntry("link", blob_of(to)) for path, to in (links or {}).items()}
+    entries |= {path: FileEntry("submodule", blob_of(path)) for path in submodules}
     return Tree(entries)
 
 
@@ -29,9 +34,10 @@ def closure_of(
     *folders: str,
     components: tuple[str, ...] = (),
     links: Mapping[str, str] | None = None,
+    submodules: Iterable[str] = (),
 ) -> Closure:
     """The closure of *folders*; contents are given as they are asked for, and only these."""
-    tree = make_tree(files, links)
+    tree = make_tree(files, links, submodules)
     contents = {blob_of(text): text.encode() for text in (*files.values(), *(links or {}).values())}
     reader, build = Reader(), Build(folders=folders, components=components)
     for _ in range(200):

@@ -1,0 +1,120 @@
+"""What `.sourceignore` leaves out, and when nothing is left out because nobody can be sure."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.core.kustomize.ignored import MAX_RULES, Ignored
+from tests.core.kustomize.trees import closure_of
+
+PATHS = (
+    *("x.yaml", "apps/x.yaml", "apps/a/x.yaml", "apps/a/secret.yaml", "docs/x.yaml"),
+    *(".github/x.yaml", "apps/.sops.yaml"),
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ({}, {".github/x.yaml", "apps/.sops.yaml"}),
+        ({"": "# none\n\n  \n"}, {".github/x.yaml", "apps/.sops.yaml"}),
+        ({"": "secret.yaml"}, {"apps/a/secret.yaml"}),
+        ({"": "apps/a"}, {"apps/a/x.yaml", "apps/a/secret.yaml"}),
+        ({"": "a/\r\n/docs/**\n"}, {"apps/a/x.yaml", "apps/a/secret.yaml", "docs/x.yaml"}),
+        ({"": "x.yaml/"}, set()),
+        # As in Flux and unlike in Git, a file of an excluded folder can be brought back.
+        ({"": "/*\n!/apps\nsecret.yaml"},
+         {"x.yaml", "docs/x.yaml", ".github/x.yaml", "apps/a/secret.yaml"}),
+        ({"": "apps/\n!secret.yaml"}, {"apps/x.yaml", "apps/a/x.yaml", "apps/.sops.yaml"}),
+        # Ignore files of folders are about these folders, and count more.
+        ({"apps": "/x.yaml"}, {"apps/x.yaml"}),
+        ({"": "x.yaml", "apps": "!x.yaml"}, {"x.yaml", "docs/x.yaml", ".github/x.yaml"}),
+        ({"": "!x.yaml", "docs": "*"}, {"docs/x.yaml"}),
+        ({"": "**/a/"}, {"apps/a/x.yaml", "apps/a/secret.yaml"}),
+        # What is not plain excludes nothing, or brings back everything.
+        ({"": "[ad]*/"}, set()),
+        ({"": "apps\\/a"}, set()),
+        ({"": "apps/**/x.yaml"}, set()),
+        ({"": "apps/\n![a-z]*"}, set()),
+        ({"": "apps/\n" + "!" + "x" * 70_000 + "\n"}, set()),
+        ({"": "docs/", "apps": "!a**b\n"}, {"docs/x.yaml"}),
+        ({"": "secret.yaml\n" * (MAX_RULES + 1)}, set()),
+        ({"": None, "docs": "*"}, set()),
+    ],
+)  # fmt: skip
+def test_files_are_left_out_as_flux_does_and_none_in_doubt(
+    rules: dict[str, str | None], left: set[str]
+) -> None:
+    ignored = Ignored(
+        {
+            f"{folder}/.sourceignore".lstrip("/"): None if text is None else text.encode()
+            for folder, text in rules.items()
+        }
+    )
+    assert {path for path in PATHS if path in ignored} == left
+
+
+def test_a_rule_with_many_stars_is_not_tried() -> None:
+    rule = "*a" * 30 + "b"
+    assert "a" * 200 not in Ignored({".sourceignore": rule.encode()})
+
+
+FILES = {
+    "plain/x.yaml": "x",
+    "plain/deep/y.yaml": "y",
+    "plain/built/kustomization.yaml": "resources: [z.yaml]",
+    "plain/built/z.yaml": "z",
+    "other/.sourceignore": "nothing",
+}
+
+
+@pytest.mark.parametrize(
+    ("rules", "read"),
+    [
+        ({}, {*FILES}),
+        ({".sourceignore": "deep/"}, {*FILES, ".sourceignore"} - {"plain/deep/y.yaml"}),
+        ({"plain/.sourceignore": "x.yaml"}, {*FILES, "plain/.sourceignore"} - {"plain/x.yaml"}),
+        # A source that serves a folder nevertheless has rules of its own.
+        ({".sourceignore": "/*"}, {*FILES, ".sourceignore"}),
+        # Without its kustomization file a folder is one more of plain files.
+        ({".sourceignore": "kustomization.yaml"},
+         {*FILES, ".sourceignore"} - {"plain/built/kustomization.yaml"}),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_read_whole_leaves_out_what_flux_ignores(
+    rules: dict[str, str], read: set[str]
+) -> None:
+    closure = closure_of(FILES | rules, "plain")
+    assert closure.unknown is None
+    assert set(closure.files) == read
+
+
+def test_an_ignore_file_above_what_a_build_reads_is_read_too() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [x.yaml]",
+        "apps/x.yaml": "x",
+        ".sourceignore": "docs/",
+        "apps/.sourceignore": "*.md",
+        "docs/.sourceignore": "*.md",
+    }
+    closure = closure_of(files, "apps")
+    assert set(closure.files) == {*files} - {"docs/.sourceignore"}
+    assert closure.unknown is None
+
+
+def test_a_kustomization_file_that_flux_ignores_counts_and_does_not() -> None:
+    files = {
+        "apps/kustomization.yaml": "resources: [../base]",
+        "apps/x.yaml": "x",
+        "base/kustomization.yaml": "resources: [y.yaml]",
+        "base/y.yaml": "y",
+        "apps/.sourceignore": "kustomization.yaml",
+    }
+    closure = closure_of(files, "apps")
+    assert set(closure.files) == {*files}
+
+
+def test_a_link_in_the_place_of_an_ignore_file_leaves_nothing_out() -> None:
+    files = {"plain/x.yaml": "x", "plain/.sops.yaml": "x", "rules": "*"}
+    closure = closure_of(files, "plain", links={"plain/.sourceignore": "../rules"})
+    assert set(closure.files) == {"plain/x.yaml", "plain/.sops.yaml", "plain/.sourceignore"}
