@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from router.core.kustomize.tree import Tree
+    from router.core.kustomize.tree import FileEntry, Tree
     from router.core.model import (
         Activation,
         Attempt,
@@ -262,6 +262,12 @@ class Git(Protocol):
 
     async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
         """The files of a commit of the clone: names, kinds and blobs."""
+        ...
+
+    async def changed_entries(
+        self, access: GitAccess, before: Commit, after: Commit
+    ) -> Mapping[str, FileEntry | None]:
+        """As `changed_paths`, with what is there *after*; None for a path that went."""
         ...
 
     async def read_blobs(

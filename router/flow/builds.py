@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.core.changes import UnknownPaths
+from router.core.errors import GitUnavailable
 from router.core.kustomize.changed import NO_BUILDS, read_changes
 from router.core.kustomize.closure import Closure, Need, find_closure, kustomization_blobs
+from router.core.kustomize.difference import find_difference
 from router.core.kustomize.reader import Reader
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ MAX_KEPT_REPOSITORIES = 16
 MAX_ROUNDS = 200
 """How often contents are brought for one commit; each round leads one link or plugin further."""
 
-CLOSURES_SLICE = 20
-"""Closures worked out before other requests get a turn: 1 to 3 ms of the event loop."""
+FILES_SLICE = 500
+"""Files read by builds before other requests get a turn: 1 to 3 ms of the event loop."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class _Known:
 
     reader: Reader = field(default_factory=Reader)
     closures: OrderedDict[Commit, dict[Build, Closure]] = field(default_factory=OrderedDict)
+    newest: tuple[Commit, Tree] | None = None
+    """The tree read last: the next is told from it, and by what differs."""
 
 
 class BuildReader:
@@ -70,6 +74,7 @@ class BuildReader:
         self._known.move_to_end(access.url)
         while len(self._known) > MAX_KEPT_REPOSITORIES:
             self._known.popitem(last=False)
+        known.reader.forget_missing()
         wanted = set(builds.values())
         found = [await self._find(known, access, commit, wanted) for commit in commits]
         closures = {name: [each[build] for each in found] for name, build in builds.items()}
@@ -80,14 +85,36 @@ class BuildReader:
     ) -> Mapping[Build, Closure]:
         found = known.closures.setdefault(commit, {})
         known.closures.move_to_end(commit)
-        missing = [build for build in wanted if build not in found]
-        if missing:
-            tree = await self._git.read_tree(access, commit)
-            await self._bring(known.reader, access, kustomization_blobs(tree))
-            found.update(await self._work_out(known.reader, access, tree, missing))
+        if any(build not in found for build in wanted):
+            tree = await self._read_tree(known, access, commit, found)
+            missing = [build for build in wanted if build not in found]
+            if missing:
+                await self._bring(known.reader, access, kustomization_blobs(tree))
+                found.update(await self._work_out(known.reader, access, tree, missing))
         while len(known.closures) > MAX_KEPT_COMMITS:
             known.closures.popitem(last=False)
         return found
+
+    async def _read_tree(
+        self, known: _Known, access: GitAccess, commit: Commit, found: dict[Build, Closure]
+    ) -> Tree:
+        """The tree of a commit; what holds of the closures of the one read last is *found* then."""
+        if known.newest is None:
+            tree = await self._git.read_tree(access, commit)
+        else:
+            other, before = known.newest
+            try:
+                changes = await self._git.changed_entries(access, other, commit)
+            except GitUnavailable:  # the clone was made anew, without that commit
+                tree = await self._git.read_tree(access, commit)
+            else:
+                tree = before.changed(changes)
+                difference = find_difference(before, changes)
+                for build, closure in known.closures.get(other, {}).items():
+                    if build not in found and difference.leaves(closure):
+                        found[build] = closure
+        known.newest = (commit, tree)
+        return tree
 
     async def _work_out(
         self, reader: Reader, access: GitAccess, tree: Tree, builds: Collection[Build]
@@ -95,14 +122,17 @@ class BuildReader:
         found: dict[Build, Closure] = {}
         for _ in range(MAX_ROUNDS):
             needed: set[str] = set()
-            for number, build in enumerate([each for each in builds if each not in found]):
-                if number % CLOSURES_SLICE == 0:
-                    await asyncio.sleep(0)
+            work = 0
+            for build in [each for each in builds if each not in found]:
                 closure = find_closure(tree, build, reader=reader)
                 if isinstance(closure, Need):
                     needed |= closure.blobs
                 else:
                     found[build] = closure
+                work += 1 if isinstance(closure, Need) else 1 + len(closure.files)
+                if work > FILES_SLICE:
+                    await asyncio.sleep(0)
+                    work = 0
             if not needed:
                 return found
             await self._bring(reader, access, needed)

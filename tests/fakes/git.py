@@ -92,6 +92,10 @@ class FakeGit:
         """By blob."""
         self.brought: set[str] = set()
         """Blobs whose content the clone has."""
+        self.withheld: set[str] = set()
+        """Blobs that the host does not give."""
+        self.read: list[Commit] = []
+        """Commits whose trees were read whole, in order."""
 
     async def list_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
         host = self._ask(access, "list_tips")
@@ -133,22 +137,25 @@ class FakeGit:
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
     async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
-        files = self.clones.get(access.url, {}).get(commit)
-        if files is None:
-            raise GitUnavailable("the clone lacks a commit")
-        entries = {path: FileEntry(kind_of(text), blob_of(text)) for path, text in files.items()}
-        self.contents |= {blob_of(text): content_of(text) for text in files.values()}
-        return Tree(entries)
+        self.read.append(commit)
+        return self._tree(access, commit)
+
+    async def changed_entries(
+        self, access: GitAccess, before: Commit, after: Commit
+    ) -> Mapping[str, FileEntry | None]:
+        paths = await self.changed_paths(access, before, after)
+        files = self._tree(access, after).files
+        return {path: files.get(path) for path in paths}
 
     async def read_blobs(
         self, access: GitAccess, blobs: Collection[str]
     ) -> Mapping[str, bytes | None]:
-        missing = set(blobs) - self.brought
+        missing = set(blobs) - self.brought - self.withheld
         if missing:
             self._ask(access, "read_blobs")
             self.brought |= missing
-        found = {blob: self.contents.get(blob) for blob in blobs}
-        return {
+        found = {blob: self.contents.get(blob) for blob in set(blobs) - self.withheld}
+        return dict.fromkeys(blobs) | {
             blob: content if content is None or len(content) <= MAX_DOCUMENT_BYTES else None
             for blob, content in found.items()
         }
@@ -168,6 +175,13 @@ class FakeGit:
 
     async def close(self) -> None:
         return
+
+    def _tree(self, access: GitAccess, commit: Commit) -> Tree:
+        files = self.clones.get(access.url, {}).get(commit)
+        if files is None:
+            raise GitUnavailable("the clone lacks a commit")
+        self.contents |= {blob_of(text): content_of(text) for text in files.values()}
+        return Tree({path: FileEntry(kind_of(text), blob_of(text)) for path, text in files.items()})
 
     def _ask(self, access: GitAccess, method: str) -> FakeHost:
         host = self.hosts[access.url]

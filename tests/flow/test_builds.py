@@ -9,6 +9,7 @@ import pytest
 from router.core.kustomize.closure import Build
 from router.core.routing import Repository
 from tests.builders import make_layer, make_repository
+from tests.fakes.git import blob_of
 from tests.flow.git_mode import ACCESS, FALLBACK_SECONDS, GitMode, start_git_mode
 
 FILES = {
@@ -68,6 +69,8 @@ async def push(mode: GitMode, **files: str | None) -> set[str]:
         # Read only after the push, or only before it.
         ({"apps/b/kustomization.yaml": "resources: [new.yaml]", "apps/b/new.yaml": "1"}, {"b"}),
         ({"base/all.yaml": None, "base/kustomization.yaml": "resources: []"}, {"a", "b"}),
+        # A folder that goes reads nothing where it is gone.
+        ({"apps/b/kustomization.yaml": None}, {"b"}),
     ],
 )
 async def test_a_push_wants_the_layers_whose_build_reads_what_it_changes(
@@ -102,6 +105,42 @@ async def test_what_cannot_be_told_wants_the_layer_with_every_push_and_says_why(
     )
     await push(mode, **{"apps/a/kustomization.yaml": FILES["apps/a/kustomization.yaml"]})
     assert await push(mode, **{"docs/x.md": "3"}) == set()
+
+
+async def test_a_folder_that_comes_or_goes_is_exact_and_one_that_is_never_there_is_not(
+    mode: GitMode,
+) -> None:
+    text = FILES["apps/b/kustomization.yaml"]
+    assert await push(mode, **{"apps/b/kustomization.yaml": None}) == {"b"}
+    assert await push(mode, **{"docs/x.md": "2"}) == {"b"}
+    _, plan = await mode.newest()
+    (match,) = [match for match in plan.matches if match.layer == "b"]
+    assert match.reason == "it is not known what its build reads: there is no folder apps/b"
+    assert await push(mode, **{"apps/b/kustomization.yaml": text, "docs/x.md": "3"}) == {"b"}
+    assert await push(mode, **{"docs/x.md": "4"}) == set()
+
+
+async def test_a_content_that_the_host_does_not_give_is_asked_for_again(mode: GitMode) -> None:
+    text = "resources: [web.yaml]"
+    mode.git.withheld.add(blob_of(text))
+    assert await push(mode, **{"apps/a/kustomization.yaml": text}) == {"a"}
+    assert await push(mode, **{"docs/x.md": "2"}) == {"a"}
+    _, plan = await mode.newest()
+    (match,) = [match for match in plan.matches if match.layer == "a"]
+    assert "apps/a/kustomization.yaml: its content cannot be had" in match.reason
+    mode.git.withheld.clear()
+    await push(mode, **{"docs/x.md": "3"})
+    assert await push(mode, **{"docs/x.md": "4"}) == set()
+
+
+async def test_a_tree_is_read_whole_once_and_then_by_what_differs(mode: GitMode) -> None:
+    mode.git.read.clear()
+    assert await push(mode, **{"base/all.yaml": "2"}) == {"a", "b"}
+    assert await push(mode, **{"apps/b/kustomization.yaml": "resources: [new.yaml]"}) == {"b"}
+    assert await push(mode, **{"apps/b/new.yaml": "1"}) == {"b"}
+    assert await push(mode, **{"apps/b/new.yaml": "2", "base/all.yaml": "3"}) == {"a", "b"}
+    assert await push(mode, **{"base/all.yaml": "4"}) == {"a"}
+    assert mode.git.read == []
 
 
 async def test_contents_are_asked_for_once(mode: GitMode) -> None:

@@ -22,7 +22,12 @@ from router.remote.git.complaints import (
     MachineTrouble,
     RefMissing,
 )
-from router.remote.git.contents import parse_contents, parse_sizes, parse_tree
+from router.remote.git.contents import (
+    parse_changes,
+    parse_contents,
+    parse_sizes,
+    parse_tree,
+)
 from router.remote.git.fetcher import Fetcher, on_disk
 from router.remote.git.processes import CutShort, Processes
 from router.remote.git.tips import (
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from router.core.kustomize.tree import Tree
+    from router.core.kustomize.tree import FileEntry, Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Routing
     from router.ports import Clock
@@ -150,6 +155,13 @@ class GitClones:
         command = ("ls-tree", "-r", "-z", "--full-tree", commit)
         return parse_tree(await self._commands.read(self._clone(access).path, *command))
 
+    async def changed_entries(
+        self, access: GitAccess, before: Commit, after: Commit
+    ) -> Mapping[str, FileEntry | None]:
+        _check(before, after)
+        clone = self._clone(access)
+        return parse_changes(await self._diff(clone, "--raw", "--no-abbrev", before, after))
+
     async def read_blobs(
         self, access: GitAccess, blobs: Collection[str]
     ) -> Mapping[str, bytes | None]:
@@ -246,12 +258,15 @@ class GitClones:
         return tips
 
     async def _compare(self, clone: Clone, before: Commit, after: Commit) -> tuple[str, ...]:
-        output = await self._commands.read(
-            clone.path,
-            *("diff-tree", "-r", "-z", "--no-renames", "--name-only"),
-            *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv", before, after),
-        )
+        output = await self._diff(clone, "--name-only", before, after)
         return tuple(sorted(output.decode("utf-8", "surrogateescape").split("\0")[:-1]))
+
+    async def _diff(self, clone: Clone, *words: str) -> bytes:
+        return await self._commands.read(
+            clone.path,
+            *("diff-tree", "-r", "-z", "--no-renames", "--ignore-submodules=none"),
+            *("--no-ext-diff", "--no-textconv", *words),
+        )
 
 
 def _refspecs(refs: Sequence[str]) -> list[str]:

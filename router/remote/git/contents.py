@@ -15,6 +15,9 @@ _KINDS: Mapping[bytes, FileKind] = {b"120000": "link", b"160000": "submodule"}
 """Modes of entries that are no files (https://git-scm.com/docs/git-ls-tree)."""
 
 
+_GONE = b"000000"
+
+
 def parse_tree(output: bytes) -> Tree:
     """The tree that `ls-tree -r -z` prints."""
     files = {}
@@ -24,6 +27,17 @@ def parse_tree(output: bytes) -> Tree:
         name = path.decode("utf-8", "surrogateescape")
         files[name] = FileEntry(_KINDS.get(mode, "file"), blob.decode("ascii"))
     return Tree(files)
+
+
+def parse_changes(output: bytes) -> dict[str, FileEntry | None]:
+    """Paths with their new entries that `diff-tree -r -z --raw` prints; None for one removed."""
+    words = output.split(b"\0")
+    changes = {}
+    for facts, path in zip(words[::2], words[1::2], strict=False):
+        _, mode, _, blob, _ = facts.split(b" ")
+        entry = FileEntry(_KINDS.get(mode, "file"), blob.decode("ascii"))
+        changes[path.decode("utf-8", "surrogateescape")] = None if mode == _GONE else entry
+    return changes
 
 
 def parse_sizes(output: bytes) -> dict[str, int]:

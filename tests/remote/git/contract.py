@@ -7,6 +7,7 @@ repository on a host, and how to read it.
 from __future__ import annotations
 
 import os
+from itertools import permutations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -166,6 +167,22 @@ class GitContract:
         for (old, new), differing in asked:
             assert await git.changed_paths(access, old, new) == differing
         assert await git.changed_paths(access, tips[refs[0]], tips[refs[0]]) == ()
+
+    async def test_changed_entries_lead_from_one_tree_to_the_other(
+        self, git: Git, host: Host, access: GitAccess
+    ) -> None:
+        odd = os.fsdecode(b"\xe9")
+        first = {"a": "1", "b/x": "1", "c": "1", "l": "link:a", odd: "1", "same": "1"}
+        second = {"a": "2", "b": "1", "c": "link:a", "l": "module:" + "1" * 40, "same": "1"}
+        commits = [host.move(MAIN, first), host.move(SIDE, second)]
+        await git.fetch_tips(access, [MAIN, SIDE])
+        trees = [await git.read_tree(access, commit) for commit in commits]
+        for (before, old), (after, new) in permutations(zip(commits, trees, strict=True)):
+            changes = await git.changed_entries(access, before, after)
+            assert changes.keys() == set(await git.changed_paths(access, before, after))
+            assert old.changed(changes).files == new.files
+        with pytest.raises(GitUnavailable):
+            await git.changed_entries(access, commits[0], "1" * 40)
 
     async def test_a_tree_tells_every_file_and_what_kind_it_is(
         self, git: Git, host: Host, access: GitAccess
