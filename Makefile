@@ -53,6 +53,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.match
 	$(BIN)/python -m bench.bodies
 	$(BIN)/python -m bench.git
+	$(BIN)/python -m bench.closure
 
 # About two minutes for each database that this machine has; SOAK="--seconds 600 --seed 7" for more.
 soak: $(STAMP)
