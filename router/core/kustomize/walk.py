@@ -69,7 +69,8 @@ class Walk:
         self._visits: list[_Visit] = []
         self._done: set[str] = set()
         self._whole: set[str] = set()
-        """Folders of which everything counts."""
+        """Charts, of which everything counts."""
+        self._has_plain = False
 
     def start(self, name: str, components: Iterable[str]) -> None:
         """Visit a folder that is built, and what Flux adds to it."""
@@ -107,7 +108,7 @@ class Walk:
         names = [join(visit.folder, name) for name in KUSTOMIZATION_FILES]
         self.found.asked.update(names)
         there = [path for path in names if self._has(path)]
-        if not there or any(path in self._ignored for path in there):
+        if not there or any(map(self._is_hidden, there)):
             self._visit_plain(visit)
         if len(there) > 1:
             self.found.doubt(visit.by, f"{visit.folder or '.'} has several kustomization files")
@@ -125,13 +126,8 @@ class Walk:
             return
         if not visit.is_root:
             self.found.doubt(visit.by, f"the folder {folder or '.'} has no kustomization file")
-        self._whole.add(folder)
-        inner = {
-            dirname(path)
-            for path in self._tree.below(folder)
-            if path.rpartition("/")[2] in KUSTOMIZATION_FILES and path not in self._ignored
-        } - {folder}
-        outer = {each for each in inner if not _has_above(dirname(each), inner)}
+        self._has_plain = True
+        outer = self._built_below(folder)
         self._visits += [visit.to(each, visit.by) for each in sorted(outer)]
         manifests = [
             path
@@ -141,6 +137,22 @@ class Walk:
         applied = [path for path in manifests if path not in self._ignored]
         for path in applied or manifests:  # a source that serves the folder has rules of its own
             self._add(path, visit.by)
+
+    def _built_below(self, folder: str) -> set[str]:
+        """The outermost folders below *folder* that have a kustomization file for Flux."""
+        built = {
+            dirname(path)
+            for path in self._tree.below(folder)
+            if path.rpartition("/")[2] in KUSTOMIZATION_FILES and not self._is_hidden(path)
+        } - {folder}
+        return {each for each in built if not _has_above(dirname(each), built)}
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether Flux's artifact lacks a file: it has no links, and nothing that is ignored.
+
+        https://github.com/fluxcd/pkg/blob/main/artifact/storage/archive.go
+        """
+        return path in self._ignored or self._tree.files[path].kind == "link"
 
     def _read(self, path: str, kind: NamingKind, visit: _Visit) -> None:
         """Follow what the file at *path* names, from the folder of *visit*."""
@@ -225,7 +237,7 @@ class Walk:
     def _add_ignore_files(self) -> None:
         """Those that tell of what was read; any of them tells whether Flux's defaults hold."""
         for path in self._tree.ignore_files:
-            if self._whole or _is_above_any(dirname(path), self.found.files):
+            if self._has_plain or _is_above_any(dirname(path), self.found.files):
                 self.found.add(path, BUILD)
 
     def _has(self, path: str) -> bool:

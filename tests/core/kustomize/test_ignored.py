@@ -114,6 +114,35 @@ def test_a_kustomization_file_that_flux_ignores_counts_and_does_not() -> None:
     assert set(closure.files) == {*files}
 
 
+def test_a_kustomization_file_that_is_a_link_is_not_in_what_flux_builds() -> None:
+    files = {
+        "plain/x.yaml": "x",
+        "plain/linked/y.yaml": "y",
+        "apps/z.yaml": "z",
+        "real.yaml": "resources: [z.yaml]",
+    }
+    links = {
+        "plain/linked/kustomization.yaml": "../../real.yaml",
+        "apps/kustomization.yaml": "../real.yaml",
+    }
+    assert {"plain/x.yaml", "plain/linked/y.yaml"} < set(
+        closure_of(files, "plain", links=links).files
+    )
+    both = closure_of(files | {"apps/deep/w.yaml": "w"}, "apps", links=links)
+    assert both.unknown is None
+    assert {"apps/z.yaml", "apps/deep/w.yaml", "real.yaml"} < set(both.files)
+
+
+def test_a_chart_in_a_folder_that_is_read_whole_counts_with_all_its_files() -> None:
+    files = {
+        "plain/x.yaml": "x",
+        "plain/README.md": "x",
+        "plain/built/kustomization.yaml": "helmCharts: [{name: plain}]\n"
+        "helmGlobals: {chartHome: ../..}",
+    }
+    assert set(closure_of(files, "plain").files) == {*files}
+
+
 def test_a_link_in_the_place_of_an_ignore_file_leaves_nothing_out() -> None:
     files = {"plain/x.yaml": "x", "plain/.sops.yaml": "x", "rules": "*"}
     closure = closure_of(files, "plain", links={"plain/.sourceignore": "../rules"})
