@@ -90,9 +90,9 @@ class _Folder:
 
     def generators(self) -> None:
         files = [f"key={self.put('data/a.txt', 'VALUE')}", self.put("b", "VALUE")]
-        envs = [self.put("c.env", "KEY=VALUE")]
+        envs, env = [self.put("c.env", "KEY=VALUE")], self.put("d.env", "KEY=VALUE")
         self.add("configMapGenerator", {"name": f"g-{self.name}", "files": files, "envs": envs})
-        self.add("secretGenerator", {"name": f"g-{self.name}", "env": envs[0], "files": files[:1]})
+        self.add("secretGenerator", {"name": f"g-{self.name}", "env": env, "files": files[:1]})
         kind = "ConfigMapGenerator"
         plugin = _plugin(kind, f"p-{self.name}", files=[self.put("plugged.txt", "VALUE")])
         self.add("generators", self.put("generator.yaml", plugin))
