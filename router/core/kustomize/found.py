@@ -31,7 +31,7 @@ class Found:
     deciding: set[str] = field(default_factory=set)
     """Files whose content told of others."""
     asked: set[str] = field(default_factory=set)
-    """Paths that something depended on: whether they are there, what they are, what is below."""
+    """Where names lead: whether that is there, what it is, and for a folder all that is below."""
     unknown: str | None = None
 
     def add(self, path: str, by: str) -> None:

@@ -106,7 +106,6 @@ class Walk:
 
     def _visit(self, visit: _Visit) -> None:
         names = [join(visit.folder, name) for name in KUSTOMIZATION_FILES]
-        self.found.asked.update(names)
         there = [path for path in names if self._has(path)]
         if not there or any(map(self._is_hidden, there)):
             self._visit_plain(visit)
@@ -118,7 +117,6 @@ class Walk:
     def _visit_plain(self, visit: _Visit) -> None:
         """A folder without a kustomization file: only Flux reads one, and all that is below it."""
         folder = visit.folder
-        self.found.asked.add(folder)
         if not self._tree.is_folder(folder):
             where = "is in a submodule" if self._names.submodule_of(folder) else "is no folder"
             self.found.doubt(visit.by, f"{folder or '.'} {where}")
