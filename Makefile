@@ -43,7 +43,7 @@ fuzz: $(STAMP)
 	  tests/core tests/providers tests/config tests/flow tests/web
 
 exactness: $(STAMP)
-	$(BIN)/python -m bench.exactness --clone $(CLONE)
+	$(BIN)/python -m bench.exactness $(foreach clone,$(CLONE),--clone $(clone))
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ class Declared:
     """A Kustomization as one file declares it."""
 
     name: str
+    source: str
     build: Build
 
 
@@ -34,8 +36,8 @@ class Finder:
         self._found: dict[str, tuple[Declared, ...]] = {}
 
     def find(self, tree: Tree) -> dict[str, Build]:
-        """File and name → build, of those whose folder is in *tree*: the others are built from
-        another source, or have variables in their path."""
+        """File and name → build, of those whose folder is in *tree*, and that the source of most
+        feeds: the others are built from another repository, or have variables in their path."""
         blobs = {
             path: entry.blob
             for path, entry in tree.files.items()
@@ -44,11 +46,13 @@ class Finder:
         missing = sorted(set(blobs.values()) - self._found.keys())
         for blob, content in self._clone.contents(missing):
             self._found[blob] = tuple(_declared(content or b""))
+        declared = [(path, each) for path, blob in blobs.items() for each in self._found[blob]]
+        sources = Counter(each.source for _, each in declared)
+        own = max(sources, key=lambda source: sources[source], default=None)
         return {
             f"{path}#{each.name}": each.build
-            for path, blob in blobs.items()
-            for each in self._found[blob]
-            if tree.is_folder(each.build.folders[0])
+            for path, each in declared
+            if each.source == own and tree.is_folder(each.build.folders[0])
         }
 
 
@@ -64,13 +68,15 @@ def _declared(content: bytes) -> Iterator[Declared]:
         if (
             _get(document, "kind") == "Kustomization"
             and str(_get(document, "apiVersion")).startswith(_GROUP)
-            and _get(_get(spec, "sourceRef"), "kind") == "GitRepository"
+            and _get(source := _get(spec, "sourceRef"), "kind") == "GitRepository"
         ):
             path = str(_get(spec, "path") or "").removeprefix("./").strip("/")
             components = _get(spec, "components")
             names = tuple(map(str, components)) if isinstance(components, list) else ()
             name = str(_get(_get(document, "metadata"), "name"))
-            yield Declared(name, Build(folders=(path,), components=names))
+            yield Declared(
+                name, str(_get(source, "name")), Build(folders=(path,), components=names)
+            )
 
 
 def _get(value: Value, key: str) -> Value:

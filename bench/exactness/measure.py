@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench.exactness.kustomizations import Finder
+from bench.exactness.render import FAILS
 from router.core.kustomize.closure import Need, find_closure, kustomization_blobs
 from router.core.kustomize.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bench.exactness.clone import Clone
     from bench.exactness.render import WorkTree
@@ -33,13 +34,14 @@ class Way:
     needless: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
-    def count(self, decision: str, *, says: bool, is_true: bool) -> None:
-        """Take one decision into account."""
+    def count(self, decision: str, read: Sequence[str], *, says: bool, is_true: bool) -> None:
+        """Take one decision into account; *read* are the changed files that the build reads."""
         self.triggered += says
         if says and not is_true:
             self.needless.append(decision)
         if is_true and not says:
-            self.missed.append(decision)
+            why = f"it reads {', '.join(read)}" if read else "no changed file is known to be read"
+            self.missed.append(f"{decision}: {why}")
 
 
 @dataclass(slots=True)
@@ -58,6 +60,47 @@ class Figures:
     insufficient: list[str] = field(default_factory=list)
     """Builds whose closure alone renders something else than the whole work tree does."""
     unknown: dict[str, int] = field(default_factory=dict)
+    unjudged: int = 0
+    """Left out: the build works neither before nor after."""
+
+    def add(self, other: Figures) -> None:
+        """Count what *other* counted, too; its decisions keep no name of their repository."""
+        for name in (
+            "commits",
+            "decisions",
+            "rendered",
+            "sampled",
+            "changes",
+            "compared",
+            "unjudged",
+        ):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for mine, its in (
+            (self.flux, other.flux),
+            (self.prefixes, other.prefixes),
+            (self.closure, other.closure),
+        ):
+            mine.triggered += its.triggered
+            mine.needless += its.needless
+            mine.missed += its.missed
+        self.insufficient += other.insufficient
+
+
+@dataclass(frozen=True, slots=True)
+class _Says:
+    """What the ways say of one Kustomization."""
+
+    in_folder: bool
+    is_unknown: bool
+    read: list[str]
+
+    @property
+    def by_closure(self) -> bool:
+        return self.is_unknown or bool(self.read)
+
+    @property
+    def any(self) -> bool:
+        return self.in_folder or self.by_closure
 
 
 @dataclass(slots=True)
@@ -102,42 +145,45 @@ class Measure:
         changed = {path for path in paths if old.get(path) != new.get(path)}
         both = [name for name in before.builds if after.builds.get(name) == before.builds[name]]
         says = {name: self._says(before, after, before.builds[name], changed) for name in both}
-        quiet = [name for name in both if not any(says[name])]
+        quiet = [name for name in both if not says[name].any]
         sampled = self._random.sample(quiet, min(SAMPLED, len(quiet)))
-        asked = [name for name in both if any(says[name])] + sampled
+        asked = [name for name in both if says[name].any] + sampled
         first = {name: self._output(before, before.builds[name]) for name in asked}
         self._work.write(after.tree, changed)
         self.figures.sampled += len(sampled)
-        truth = {
-            name: first[name] != self._output(after, after.builds[name], anew=name in sampled)
-            for name in asked
+        second = {
+            name: self._output(after, after.builds[name], anew=name in sampled) for name in asked
         }
+        for name in asked:
+            if first[name] == second[name] == FAILS:  # which says nothing of what changed
+                del says[name]
+                self.figures.unjudged += 1
+        truth = {name: first[name] != second[name] for name in says if name in first}
         self._count(commit, says, truth)
 
-    def _says(
-        self, before: Side, after: Side, build: Build, changed: set[str]
-    ) -> tuple[bool, bool]:
+    def _says(self, before: Side, after: Side, build: Build, changed: set[str]) -> _Says:
         folder = build.folders[0]
         in_folder = any(not folder or path.startswith(f"{folder}/") for path in changed)
         closures = before.closures[build], after.closures[build]
-        reads = any(each.unknown or not changed.isdisjoint(each.files) for each in closures)
         for each in closures:
             if each.unknown:
                 self.figures.unknown[each.unknown] = self.figures.unknown.get(each.unknown, 0) + 1
-        return in_folder, reads
+        return _Says(
+            in_folder=in_folder,
+            is_unknown=any(each.unknown for each in closures),
+            read=sorted({path for each in closures for path in changed.intersection(each.files)}),
+        )
 
-    def _count(
-        self, commit: str, says: Mapping[str, tuple[bool, bool]], truth: Mapping[str, bool]
-    ) -> None:
+    def _count(self, commit: str, says: Mapping[str, _Says], truth: Mapping[str, bool]) -> None:
         figures = self.figures
         figures.commits += 1
         figures.decisions += len(says)
-        for name, (in_folder, reads) in says.items():
+        for name, said in says.items():
             is_true, decision = truth.get(name, False), f"{commit[:12]} {name}"
             figures.changes += is_true
-            figures.flux.count(decision, says=True, is_true=is_true)
-            figures.prefixes.count(decision, says=in_folder, is_true=is_true)
-            figures.closure.count(decision, says=reads, is_true=is_true)
+            figures.flux.count(decision, said.read, says=True, is_true=is_true)
+            figures.prefixes.count(decision, said.read, says=said.in_folder, is_true=is_true)
+            figures.closure.count(decision, said.read, says=said.by_closure, is_true=is_true)
 
     def _output(self, side: Side, build: Build, *, anew: bool = False) -> str:
         content = side.content(build)

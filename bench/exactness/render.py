@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RENDER_SECONDS = 60
 """A folder that takes longer counts as one that does not build."""
 
+FAILS = "fails"
+"""What stands for the output of a folder that does not build."""
+
 
 class WorkTree:
     """Files of one commit on disk."""
@@ -48,7 +51,7 @@ class WorkTree:
                 target.write_bytes(content or b"")
 
     def render(self, build: Build) -> str:
-        """The digest of what *build* makes, or "fails"."""
+        """The digest of what *build* makes, or FAILS."""
         folder = self._root / build.folders[0]
         found = [folder / name for name in KUSTOMIZATION_FILES if (folder / name).is_file()]
         kept = found[0].read_bytes() if found else None
@@ -60,7 +63,7 @@ class WorkTree:
                 _add_components(file, build.components)
             return _digest(folder)
         except (OSError, yaml.YAMLError, AttributeError, TypeError):
-            return "fails"
+            return FAILS
         finally:
             if kept is not None:
                 file.write_bytes(kept)
@@ -103,5 +106,5 @@ def _digest(folder: Path) -> str:
     try:
         done = subprocess.run(command, check=False, capture_output=True, timeout=RENDER_SECONDS)
     except subprocess.TimeoutExpired:
-        return "fails"
-    return "fails" if done.returncode else hashlib.sha256(done.stdout).hexdigest()
+        return FAILS
+    return FAILS if done.returncode else hashlib.sha256(done.stdout).hexdigest()

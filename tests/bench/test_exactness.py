@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.exactness.__main__ import measure
 from bench.exactness.clone import Clone
+from bench.exactness.measure import Figures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,11 @@ def test_figures_of_a_repository_that_was_made_for_them(tmp_path: Path) -> None:
     assert [way.triggered for way in ways] == [3, 1, 2]
     assert [len(way.missed) for way in ways] == [0, 1, 0]
     assert [len(way.needless) for way in ways] == [2, 1, 1]
+    assert figures.prefixes.missed[0].endswith("flux.yaml#app: it reads shared/one.yaml")
+    total = Figures()
+    total.add(figures)
+    total.add(figures)
+    assert (total.commits, total.closure.triggered, len(total.prefixes.missed)) == (6, 4, 2)
 
 
 def _make(root: Path) -> None:
