@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 import ssl
 from contextlib import asynccontextmanager
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "/.well-known/openid-configuration"
 DEADLINE_SECONDS = 20.0
+GZIP = b"\x1f\x8b"
 
 
 @asynccontextmanager
@@ -32,6 +35,7 @@ async def issuer(**documents: Any) -> AsyncIterator[str]:
         head = await connection.reader.readuntil(b"\r\n\r\n")
         path = head.split(b" ")[1].decode()
         paths.append(path)
+        assert b"\r\naccept-encoding: identity\r\n" in head.lower()
         good = {"issuer": server.url, "jwks_uri": f"{server.url}/keys"}
         made = {CONFIGURATION: {**good, **documents.get("configuration", {})}, "/keys": key_set()}
         status, body = (
@@ -41,6 +45,7 @@ async def issuer(**documents: Any) -> AsyncIterator[str]:
         body = documents.get("raw", {}).get(path, body)
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
         lines += [f"Location: {server.url}/elsewhere"] if status == 302 else []
+        lines += ["Content-Encoding: gzip"] if body.startswith(GZIP) else []
         connection.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await connection.writer.drain()
 
@@ -49,10 +54,9 @@ async def issuer(**documents: Any) -> AsyncIterator[str]:
     assert "/elsewhere" not in paths
 
 
-def source(ca_file: str = CA_FILE) -> HttpKeySource:
+def source(ca_file: str = CA_FILE, *, deadline_seconds: float = DEADLINE_SECONDS) -> HttpKeySource:
     context = ssl.create_default_context(cafile=ca_file)
-    context.check_hostname = False
-    return HttpKeySource(verify=context, deadline_seconds=DEADLINE_SECONDS)
+    return HttpKeySource(verify=context, deadline_seconds=deadline_seconds)
 
 
 async def test_keys_are_read_by_the_issuer_s_own_configuration() -> None:
@@ -72,6 +76,8 @@ async def test_keys_are_read_by_the_issuer_s_own_configuration() -> None:
         ({"raw": {"/keys": b"{}"}}, "keys cannot be read"),
         ({"raw": {"/keys": b'{"keys": []}'}}, "no key for RS256"),
         ({"raw": {"/keys": b" " * (MAX_DOCUMENT_BYTES + 1)}}, "too large"),
+        # What is packed although we did not ask for it is not unpacked.
+        ({"raw": {"/keys": gzip.compress(json.dumps(key_set()).encode())}}, "keys cannot be read"),
         ({"status": {CONFIGURATION: 302}}, "answered 302"),
         ({"status": {"/keys": 503}}, "answered 503"),
     ],
@@ -90,3 +96,12 @@ async def test_an_issuer_has_to_be_https_and_trusted() -> None:
             await source().read(url.replace("https://", "http://"))
     with pytest.raises(KeysUnavailable, match="cannot be reached"):
         await source().read(url)
+
+
+async def test_an_issuer_that_never_answers_is_waited_for_until_the_deadline() -> None:
+    async def hang(server: RawServer, _connection: Connection) -> None:
+        await server.released.wait()
+
+    async with raw_server(hang, tls=True) as server, asyncio.timeout(10):
+        with pytest.raises(KeysUnavailable, match=r"no answer within 0\.1 s"):
+            await source(deadline_seconds=0.1).read(server.url)
