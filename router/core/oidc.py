@@ -6,6 +6,7 @@ https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jwt
@@ -128,7 +129,8 @@ def _key_of(token: str, keys: Keys) -> jwt.PyJWK:
 def _check_times(claims: Mapping[str, Any], now_seconds: float) -> None:
     for name in ("exp", "iat", "nbf"):
         value = claims.get(name, now_seconds)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not abs(value) < inf:
             raise InvalidSignature(f"{_WRONG}: its {name} is no time")
     if claims["exp"] <= now_seconds - LEEWAY_SECONDS:
         raise InvalidSignature(f"{_WRONG}: it has expired")

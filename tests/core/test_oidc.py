@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf, nan
 from typing import Any
 
 import jwt
@@ -78,6 +79,9 @@ def test_a_token_of_the_issuer_is_accepted_by_either_algorithm() -> None:
         ({"aud": None}, "lacks a claim|another audience"),
         ({"nbf": True}, "its nbf is no time"),
         ({"nbf": "now"}, "its nbf is no time"),
+        # Python reads these from JSON, and a comparison with NaN refuses nothing.
+        ({"exp": nan}, "its exp is no time"),
+        ({"exp": inf}, "its exp is no time"),
     ],
 )
 def test_a_token_for_others_or_of_another_time_is_refused(
