@@ -119,6 +119,7 @@ async def build_service(
         observer=observer,
         limits=dispatch_limits(settings),
     )
+    identities = Identities(HttpKeySource(), clock, observer)
     parts = Parts(
         store=store,
         in_force=in_force,
@@ -126,9 +127,11 @@ async def build_service(
         observer=observer,
         replica=replica,
         wake=dispatcher.wake,
-        identities=Identities(HttpKeySource(), clock),
+        identities=identities,
     )
-    return join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
+    service = join_service(settings, parts, git, reloader, dispatcher, metrics, token=token)
+    service.tasks["identities"] = partial(identities.run, in_force)
+    return service
 
 
 async def open_store(url: DatabaseUrl, clock: Clock) -> Store:

@@ -386,6 +386,10 @@ class Observer(Protocol):
         """Git mode: an entry is not read any more."""
         ...
 
+    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
+        """The keys of an OIDC issuer were asked for; *trouble* is why they could not be read."""
+        ...
+
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
     ) -> None: ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.core.artifacts import plan_artifacts
 from router.core.changes import listed_changes
-from router.core.errors import Overloaded, StaleGeneration, StoreUnavailable
+from router.core.errors import KeysUnavailable, Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
 from router.core.plan import plan_update, remember_update
 from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
@@ -89,8 +89,11 @@ class Acceptor:
 
         Raises InvalidSignature, or KeysUnavailable.
         """
-        if isinstance(hook.auth, OidcAuth):
-            await self._parts.identities.verify(hook.auth, headers)
+        if not isinstance(hook.auth, OidcAuth):
+            return
+        if self._parts.identities is None:
+            raise KeysUnavailable("this service reads no keys of issuers")
+        await self._parts.identities.verify(hook.auth, headers)
 
     @contextmanager
     def _hold_place(self) -> Iterator[None]:

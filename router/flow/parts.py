@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.flow.hints import Hints
-from router.flow.identities import Identities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from router.flow.identities import Identities
     from router.flow.routing import InForce
     from router.ports import Clock, Observer, Store
 
@@ -29,5 +29,5 @@ class Parts:
     """Has dispatch look for due receivers now."""
     hints: Hints = field(default_factory=Hints)
     """Has Git hosts looked at now."""
-    identities: Identities = field(default_factory=Identities)
-    """Checks OIDC bearer tokens."""
+    identities: Identities | None = None
+    """Checks OIDC bearer tokens; without it none can be checked."""

@@ -126,6 +126,7 @@ class LogObserver:
         self._log = structlog.get_logger("flux_router")
         self._troubles: dict[str, str | None] = {}
         """What was told last of the repositories in git mode."""
+        self._issuer_troubles: dict[str, str | None] = {}
 
     def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None:
         self._tell(saved, f"delivery.{saved.delivery.status}", duration_seconds)
@@ -159,6 +160,15 @@ class LogObserver:
 
     def repository_dropped(self, *, repository: str) -> None:
         self._troubles.pop(repository, None)
+
+    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
+        if self._issuer_troubles.get(issuer) == trouble:
+            return  # told before, and it is asked on
+        self._issuer_troubles[issuer] = trouble
+        if trouble is None:
+            self._log.info("issuer.recovered", issuer=issuer)
+        else:
+            self._log.warning("issuer.unreadable", issuer=issuer, reason=trouble)
 
     def _tell(self, saved: Saved, message: str, duration_seconds: float) -> None:
         delivery, told = saved.delivery, saved.plans[:MAX_LISTED]

@@ -180,6 +180,9 @@ class MetricsObserver:
         for gauge in (self._git_is_readable, self._clone_bytes, self._sweep_lag):
             gauge.remove_by_labels({"repository": repository})
 
+    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
+        """Deliveries that cannot be checked are counted as `keys_unavailable`."""
+
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
     ) -> None:

@@ -56,6 +56,10 @@ class Observers:
         for observer in self._observers:
             observer.repository_dropped(repository=repository)
 
+    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
+        for observer in self._observers:
+            observer.issuer_read(issuer=issuer, trouble=trouble)
+
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
     ) -> None:

@@ -20,6 +20,7 @@ class RecordingObserver:
         self.read: list[tuple[str, str | None]] = []
         self.swept: list[tuple[str, bool]] = []
         self.dropped: list[str] = []
+        self.issuers: list[tuple[str, str | None]] = []
         self.rejected: list[tuple[str, int, str]] = []
         self.attempts: list[Attempt] = []
         self.retry_seconds: list[float | None] = []
@@ -50,6 +51,9 @@ class RecordingObserver:
 
     def repository_dropped(self, *, repository: str) -> None:
         self.dropped.append(repository)
+
+    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
+        self.issuers.append((issuer, trouble))
 
     def attempt_recorded(
         self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None

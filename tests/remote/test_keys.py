@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from router.core.errors import KeysUnavailable
+from router.core.oidc import verify_token
+from router.core.routing import OidcAuth
 from router.remote.keys import MAX_DOCUMENT_BYTES, HttpKeySource
-from tests.core.test_oidc import key_set
+from tests.core.test_oidc import ISSUER, KEYS, NOW, key_set, make
+from tests.fakes.keys import FakeKeySource
 from tests.remote.wire import CA_FILE, OTHER_CA_FILE, raw_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from router.ports import KeySource
     from tests.remote.wire import Connection, RawServer
 
 CONFIGURATION = "/.well-known/openid-configuration"
@@ -59,9 +63,24 @@ def source(ca_file: str = CA_FILE, *, deadline_seconds: float = DEADLINE_SECONDS
     return HttpKeySource(verify=context, deadline_seconds=deadline_seconds)
 
 
-async def test_keys_are_read_by_the_issuer_s_own_configuration() -> None:
+async def check_contract(known: KeySource, away: KeySource, issuer: str) -> None:
+    """What every KeySource does: *known* has the issuer's keys, *away* cannot get at them."""
+    auth = OidcAuth(issuer=ISSUER, audience="us")
+    keys = await known.read(issuer)
+    assert sorted(keys) == ["e", "r"]
+    verify_token(make(), auth, keys=keys, now_seconds=NOW)
+    with pytest.raises(KeysUnavailable, match=r"\w") as caught:
+        await away.read(issuer)
+    assert issuer not in str(caught.value)
+
+
+async def test_the_source_over_https_keeps_the_contract() -> None:
     async with issuer() as url:
-        assert sorted(await source().read(url)) == ["e", "r"]
+        await check_contract(source(), source(OTHER_CA_FILE), url)
+
+
+async def test_the_fake_keeps_the_contract() -> None:
+    await check_contract(FakeKeySource(KEYS), FakeKeySource(), ISSUER)
 
 
 @pytest.mark.parametrize(

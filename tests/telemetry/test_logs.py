@@ -239,3 +239,17 @@ def test_a_replica_that_follows_another_one_says_so(capsys: pytest.CaptureFixtur
     assert "flux_router_routing_is_current 0.0" in text
     both.routing_loaded(number=2, adopted=[], warnings=[])
     assert "flux_router_routing_is_current 1.0" in metrics.render([]).decode()
+
+
+def test_an_issuer_s_trouble_and_its_end_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_format="json", level="info")
+    observer = Observers(LogObserver(), MetricsObserver(FakeClock()))
+    for trouble in (None, "away", "away", None, None):
+        observer.issuer_read(issuer="https://a.example", trouble=trouble)
+    observer.issuer_read(issuer="https://b.example", trouble="away")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["issuer"], line.get("reason")) for line in told] == [
+        ("issuer.unreadable", "https://a.example", "away"),
+        ("issuer.recovered", "https://a.example", None),
+        ("issuer.unreadable", "https://b.example", "away"),
+    ]

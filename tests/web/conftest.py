@@ -82,7 +82,7 @@ async def open_web(
         clock=clock,
         observer=Observers(observer, metrics),
         wake=lambda: woken.append(True),
-        identities=Identities(key_source, clock),
+        identities=Identities(key_source, clock, observer) if key_source else None,
     )
     public = create_public_app(
         acceptor=Acceptor(parts),

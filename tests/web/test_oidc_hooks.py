@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from router.core.routing import OidcAuth
+from router.web.limits import RETRY_AFTER_SECONDS
 from tests.builders import make_artifact, make_artifact_routing
 from tests.core.test_oidc import ISSUER, KEYS, make
-from tests.flow.test_identities import FakeKeySource
+from tests.fakes.keys import FakeKeySource
 from tests.providers.signing import sample
 from tests.web.conftest import MakeWeb, Web
 
@@ -48,10 +51,27 @@ async def test_anything_else_is_refused_and_stored_nowhere(web: Web) -> None:
     assert not await web.store.deliveries(limit=10)
 
 
+async def test_a_wrong_token_is_refused_before_the_body_is_read(web: Web) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b"{}")
+        yield b"{}"
+
+    headers = {"authorization": f"Bearer {token(web, aud='others')}"}
+    answer = await web.public.post("/hooks/gar", headers=headers, content=body())
+    assert (answer.status_code, read) == (401, [])
+
+
+@pytest.mark.parametrize("source", [FakeKeySource(None), None])
 async def test_without_the_issuer_s_keys_the_sender_is_asked_to_come_back(
-    make_web: MakeWeb,
+    make_web: MakeWeb, source: FakeKeySource | None
 ) -> None:
     routing = make_artifact_routing(make_artifact("app", "a.example/b", hook="gar"), auth=AUTH)
-    web = await make_web(routing, key_source=FakeKeySource(None))
-    status, text = await post(web, token(web))
-    assert (status, "keys_unavailable" in text) == (503, True)
+    web = await make_web(routing, key_source=source)
+    headers, body = sample("gar", "push")
+    headers["authorization"] = f"Bearer {token(web)}"
+    answer = await web.public.post("/hooks/gar", headers=headers, content=body)
+    assert (answer.status_code, answer.json()["error"]) == (503, "keys_unavailable")
+    assert answer.headers["retry-after"] == str(RETRY_AFTER_SECONDS)
+    assert web.observer.rejected == [("gar", 503, "keys_unavailable")]
