@@ -102,6 +102,12 @@ def test_a_token_that_the_issuer_did_not_sign_is_refused() -> None:
         verify(make(kid="new"))
 
 
+@pytest.mark.parametrize("content", [b"[]", b"{", b"\xff"])
+def test_a_signed_token_without_claims_is_refused(content: bytes) -> None:
+    with pytest.raises(InvalidSignature, match="it cannot be read"):
+        verify(jwt.PyJWS().encode(content, RSA_KEY, "RS256", headers={"kid": "r"}))
+
+
 @pytest.mark.parametrize(
     ("key", "algorithm", "kid"),
     [
