@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bench.exactness.kustomizations import Finder
 from bench.exactness.render import FAILS
-from router.core.kustomize.closure import Need, find_closure, kustomization_blobs
 from router.core.kustomize.reader import Reader
+from router.core.kustomize.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,9 +133,10 @@ class Measure:
         """A commit with the closures of all its Kustomizations."""
         tree = self._clone.tree(commit)
         builds = self._finder.find(tree)
-        self._bring(kustomization_blobs(tree))
-        closures = {build: self._close(tree, build) for build in set(builds.values())}
-        return Side(tree, builds, closures)
+        search = Search(tree, set(builds.values()), self._reader)
+        for needed in search.steps():
+            self._reader.add(dict(self._clone.contents(needed)))
+        return Side(tree, builds, search.found)
 
     def step(self, commit: str, before: Side, after: Side) -> None:
         """Judge the Kustomizations that are there before and after *commit*; the work tree goes
@@ -203,12 +204,3 @@ class Measure:
         self._alone.write(side.tree, closure.files)
         if self._alone.render(build) != output:
             self.figures.insufficient.append(build.folders[0])
-
-    def _close(self, tree: Tree, build: Build) -> Closure:
-        while isinstance(found := find_closure(tree, build, reader=self._reader), Need):
-            self._bring(found.blobs)
-        return found
-
-    def _bring(self, blobs: frozenset[str]) -> None:
-        missing = [blob for blob in blobs if not self._reader.has(blob)]
-        self._reader.add(dict(self._clone.contents(missing)))

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from router.core.changes import UnknownPaths
 from router.core.errors import GitUnavailable
 from router.core.kustomize.changed import NO_BUILDS, read_changes
-from router.core.kustomize.closure import Closure, Need, find_closure, kustomization_blobs
 from router.core.kustomize.difference import find_difference
 from router.core.kustomize.reader import Reader
+from router.core.kustomize.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from router.core.changes import ExactPaths
     from router.core.kustomize.changed import Builds
-    from router.core.kustomize.closure import Build
+    from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.tree import Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Repository
@@ -30,12 +30,6 @@ MAX_KEPT_COMMITS = 4
 
 MAX_KEPT_REPOSITORIES = 16
 """Repositories whose closures are kept; of the others they are worked out anew."""
-
-MAX_ROUNDS = 200
-"""How often contents are brought for one commit; each round leads one link or plugin further."""
-
-FILES_SLICE = 500
-"""Files read by builds before other requests get a turn: 1 to 3 ms of the event loop."""
 
 
 @dataclass(slots=True)
@@ -89,8 +83,13 @@ class BuildReader:
             tree = await self._read_tree(known, access, commit, found)
             missing = [build for build in wanted if build not in found]
             if missing:
-                await self._bring(known.reader, access, kustomization_blobs(tree))
-                found.update(await self._work_out(known.reader, access, tree, missing))
+                search = Search(tree, missing, known.reader)
+                for needed in search.steps():
+                    if needed:
+                        known.reader.add(await self._git.read_blobs(access, needed))
+                    else:
+                        await asyncio.sleep(0)
+                found.update(search.found)
         while len(known.closures) > MAX_KEPT_COMMITS:
             known.closures.popitem(last=False)
         return found
@@ -115,31 +114,3 @@ class BuildReader:
                         found[build] = closure
         known.newest = (commit, tree)
         return tree
-
-    async def _work_out(
-        self, reader: Reader, access: GitAccess, tree: Tree, builds: Collection[Build]
-    ) -> Mapping[Build, Closure]:
-        found: dict[Build, Closure] = {}
-        for _ in range(MAX_ROUNDS):
-            needed: set[str] = set()
-            work = 0
-            for build in [each for each in builds if each not in found]:
-                closure = find_closure(tree, build, reader=reader)
-                if isinstance(closure, Need):
-                    needed |= closure.blobs
-                else:
-                    found[build] = closure
-                work += 1 if isinstance(closure, Need) else 1 + len(closure.files)
-                if work > FILES_SLICE:
-                    await asyncio.sleep(0)
-                    work = 0
-            if not needed:
-                return found
-            await self._bring(reader, access, needed)
-        unknown = Closure(files={}, unknown=f"links lead on for more than {MAX_ROUNDS} steps")
-        return {build: found.get(build, unknown) for build in builds}
-
-    async def _bring(self, reader: Reader, access: GitAccess, blobs: Iterable[str]) -> None:
-        missing = [blob for blob in blobs if not reader.has(blob)]
-        if missing:
-            reader.add(await self._git.read_blobs(access, missing))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core.kustomize.changed import NO_BUILDS, read_changes
-from router.core.kustomize.closure import Closure, Need, find_closure, kustomization_blobs
 from router.core.kustomize.reader import Reader
+from router.core.kustomize.search import Search
 from router.core.push import is_zero
 from router.remote.git.checkout import read_blobs, read_tree
 
@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.core.kustomize.changed import Builds
-    from router.core.kustomize.closure import Build
+    from router.core.kustomize.closure import Build, Closure
     from router.core.push import Commit
     from router.core.routing import Repository
-
-MAX_ROUNDS = 200
-"""How often contents are read for one commit; each round leads one link or plugin further."""
 
 
 class Snapshot:
@@ -36,14 +33,14 @@ class Snapshot:
 
     def closures(self, builds: Collection[Build]) -> Mapping[Build, Closure]:
         """What each of *builds* reads."""
-        self._bring(kustomization_blobs(self.tree))
-        for _ in range(MAX_ROUNDS):
-            needed = self._work_out(builds)
-            if not needed:
-                break
-            self._bring(needed)
-        unknown = Closure(files={}, unknown=f"links lead on for more than {MAX_ROUNDS} steps")
-        return {build: self._closures.get(build, unknown) for build in builds}
+        missing = [build for build in builds if build not in self._closures]
+        if missing:
+            search = Search(self.tree, missing, self._reader)
+            for needed in search.steps():
+                if needed:
+                    self._reader.add(read_blobs(self._repo, needed))
+            self._closures |= search.found
+        return {build: self._closures[build] for build in builds}
 
     def contents(self, paths: Iterable[str]) -> dict[str, bytes | None]:
         """Contents of files, None for one that cannot be had; links and submodules are left out."""
@@ -51,23 +48,6 @@ class Snapshot:
         blobs = {path: entry.blob for path, entry in entries if entry and entry.kind == "file"}
         found = read_blobs(self._repo, set(blobs.values())) if blobs else {}
         return {path: found[blob] for path, blob in blobs.items()}
-
-    def _work_out(self, builds: Collection[Build]) -> set[str]:
-        """Find the closures that can be told, and return the blobs that the others need."""
-        needed: set[str] = set()
-        for build in builds:
-            if build not in self._closures:
-                closure = find_closure(self.tree, build, reader=self._reader)
-                if isinstance(closure, Need):
-                    needed |= closure.blobs
-                else:
-                    self._closures[build] = closure
-        return needed
-
-    def _bring(self, blobs: Iterable[str]) -> None:
-        missing = {blob for blob in blobs if not self._reader.has(blob)}
-        if missing:
-            self._reader.add(read_blobs(self._repo, missing))
 
 
 def read_builds(
