@@ -22,7 +22,8 @@ from router.config.edit import edit_layers
 from router.config.layer_text import block_layer
 from router.config.load import check_text
 from router.core.errors import ConfigInvalid, SettingsInvalid
-from router.core.kustomize.derive import Derived, derive_layers, folder_of
+from router.core.kustomize.derive import Derived, derive_layers
+from router.core.kustomize.names import folder_of
 from router.remote.git.checkout import resolve_commit
 from router.remote.git.snapshots import Snapshot
 

@@ -10,11 +10,11 @@ from router.core.kustomize.closure import Build
 from router.core.kustomize.derive import (
     FluxFiles,
     Note,
-    folder_of,
     may_matter,
     own_kustomizations,
     read_flux,
 )
+from router.core.kustomize.names import folder_of
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, MANIFEST_SUFFIXES
 from router.core.naming import normalize_url
 
@@ -63,10 +63,7 @@ def discover_below(
         contents |= snapshot.contents(paths - contents.keys())
         found = _read(contents)
         kustomizations, _ = own_kustomizations(found, snapshot.tree, own)
-        builds = {
-            Build(folders=(folder_of(each.path),), components=each.components)
-            for each in kustomizations
-        }
+        builds = {each.build for each in kustomizations}
         if builds <= followed:
             break
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.cli.tables import counted, printable
-from router.core.kustomize.derive import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +85,7 @@ def _uncovered(uncovered: Uncovered, place: Place) -> tuple[Level, Place, str]:
         "warning",
         place,
         f"the Kustomization of layer `{uncovered.layer}` ({printable(built.file)}) reads {told}, so"
-        f" that a change there does not call it: {names}; `build: ./{folder_of(built.path)}`"
+        f" that a change there does not call it: {names}; `build: ./{built.folder}`"
         " (git mode) would",
     )
 

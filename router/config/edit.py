@@ -20,7 +20,7 @@ from router.config.layer_text import (
     scalar,
 )
 from router.core.changes import ExactPaths
-from router.core.kustomize.derive import folder_of
+from router.core.kustomize.names import folder_of
 from router.core.match import LayerIndex, match_layers
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 from yaml.resolver import Resolver
 
-from router.config.form import DEFAULT_RECEIVER_TYPE
-from router.core.kustomize.flux import DEFAULT_NAMESPACE
+from router.config.form import DEFAULT_NAMESPACE, DEFAULT_RECEIVER_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

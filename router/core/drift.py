@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.coverage import find_uncovered
-from router.core.kustomize.closure import Build
-from router.core.kustomize.derive import folder_of
+from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from router.core.kustomize.closure import Closure
+    from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.flux import FluxKustomization
     from router.core.routing import Repository
 
@@ -62,7 +61,7 @@ def builds_to_read(
 ) -> Mapping[str, Build]:
     """What is built of each layer: as it says, else as the only Kustomization of its name does."""
     of_flux = {
-        layer.name: _build(found[0])
+        layer.name: found[0].build
         for layer in entry.layers
         if len(found := _named(kustomizations, layer.name)) == 1
     }
@@ -129,7 +128,7 @@ def _unserved(
 ) -> Iterator[FluxKustomization]:
     folders = {folder_of(folder) for build in builds for folder in build.folders}
     for each in kustomizations:
-        if each.name not in names and folder_of(each.path) not in folders:
+        if each.name not in names and each.folder not in folders:
             yield each
 
 
@@ -144,7 +143,3 @@ def _remotes(closures: Mapping[str, Closure]) -> Iterator[RemoteBase]:
 
 def _named(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:
     return [each for each in kustomizations if each.name == name]
-
-
-def _build(kustomization: FluxKustomization) -> Build:
-    return Build(folders=(folder_of(kustomization.path),), components=kustomization.components)

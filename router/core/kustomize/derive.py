@@ -24,8 +24,9 @@ from router.core.routing import ReceiverType
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from router.core.flux_objects import Resource
     from router.core.kustomize.documents import Value
-    from router.core.kustomize.flux import FluxKustomization, FluxReceiver, ObjectName
+    from router.core.kustomize.flux import FluxKustomization, FluxReceiver
     from router.core.kustomize.tree import Tree
 
 GIT = "GitRepository"
@@ -181,12 +182,6 @@ def _unnamed(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
                 yield Note(file=each.file, message=told)
 
 
-def folder_of(path: str) -> str:
-    """A folder as `spec.path` or `build` names it, from the root; "" is the root."""
-    folder = normpath(path.strip().lstrip("/") or ".")
-    return "" if folder == "." else folder
-
-
 def _read_files(
     contents: Mapping[str, bytes],
 ) -> tuple[Sequence[FluxObjects], tuple[Note, ...]]:
@@ -208,7 +203,7 @@ def _layer(each: FluxKustomization, found: FluxFiles, names: Collection[str]) ->
     return DerivedLayer(
         name=each.name,
         file=each.file,
-        build=f"./{folder_of(each.path)}",
+        build=f"./{each.folder}",
         components=each.components,
         depends_on=tuple(dict.fromkeys(name for name in each.depends_on if name in names)),
         paths=tuple(dict.fromkeys(_substituted(each.substitutes, found.contents))),
@@ -227,13 +222,13 @@ def _why_not(each: FluxKustomization, tree: Tree, *, is_elsewhere: bool) -> str 
         return f"its source is of kind {each.source.kind or 'unknown'}"
     if is_elsewhere:
         return f"its source `{each.source.name}` is another repository"
-    folder = folder_of(each.path)
+    folder = each.folder
     if folder.startswith("../") or not (tree.is_folder(folder) or folder in tree.files):
         return f"there is no folder {each.path}"
     return None
 
 
-def _substituted(wanted: Sequence[ObjectName], contents: Mapping[str, bytes]) -> Iterator[str]:
+def _substituted(wanted: Sequence[Resource], contents: Mapping[str, bytes]) -> Iterator[str]:
     for each in wanted:
         if not each.name or _VARIABLE in each.name:
             continue
@@ -244,7 +239,7 @@ def _substituted(wanted: Sequence[ObjectName], contents: Mapping[str, bytes]) ->
                 yield path
 
 
-def _generated(wanted: ObjectName, path: str, content: bytes) -> Iterator[str]:
+def _generated(wanted: Resource, path: str, content: bytes) -> Iterator[str]:
     """A kustomization file that generates *wanted*, and the files it is made of."""
     field = "configMapGenerator" if wanted.kind == "ConfigMap" else "secretGenerator"
     entries = _document(content).get(field)

@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.core.flux_objects import Resource
+from router.core.kustomize.closure import Build
 from router.core.kustomize.documents import Unreadable, read_documents
+from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,15 +31,6 @@ _MOVING_POINTERS = tuple(f"/spec/{key}" for key in sorted(_MOVING))
 _MARK = b"toolkit.fluxcd.io"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectName:
-    """An object that another one names; *kind* is GitRepository, ConfigMap and so on."""
-
-    kind: str
-    namespace: str
-    name: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FluxKustomization:
     """A Flux Kustomization as a file has it, before anything patches it."""
@@ -49,11 +43,21 @@ class FluxKustomization:
     components: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     """Names alone, of whatever namespace."""
-    source: ObjectName
-    substitutes: tuple[ObjectName, ...] = ()
+    source: Resource
+    substitutes: tuple[Resource, ...] = ()
     """`spec.postBuild.substituteFrom`."""
     has_moving_patch: bool = False
     """It patches what it applies so that a Kustomization below it has another path or the like."""
+
+    @property
+    def folder(self) -> str:
+        """Its path from the repository's root; "" is the root."""
+        return folder_of(self.path)
+
+    @property
+    def build(self) -> Build:
+        """What kustomize-controller builds for it."""
+        return Build(folders=(self.folder,), components=self.components)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class FluxReceiver:
     name: str
     namespace: str
     type: str
-    resources: tuple[ObjectName, ...]
+    resources: tuple[Resource, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class FluxObjects:
     """What files hold of Flux."""
 
     kustomizations: tuple[FluxKustomization, ...] = ()
-    sources: tuple[tuple[ObjectName, str], ...] = ()
+    sources: tuple[tuple[Resource, str], ...] = ()
     """GitRepositories with their URLs."""
     receivers: tuple[FluxReceiver, ...] = ()
 
@@ -98,7 +102,7 @@ def read_objects(file: str, content: bytes) -> FluxObjects:
     )
 
 
-def defines(content: bytes, wanted: ObjectName) -> bool:
+def defines(content: bytes, wanted: Resource) -> bool:
     """Whether a file holds that ConfigMap or Secret; one that names no namespace may be it."""
     if wanted.kind.encode() not in content or wanted.name.encode() not in content:
         return False
@@ -185,16 +189,18 @@ def _objects(content: bytes) -> Iterator[Mapping[str, Value]]:
             yield from _mappings(document.get("items")) if is_list else [document]
 
 
-def _own_name(document: Mapping[str, Value]) -> ObjectName:
+def _own_name(document: Mapping[str, Value]) -> Resource:
     metadata = _mapping(document, "metadata")
     return _named({**metadata, "kind": document.get("kind")}, DEFAULT_NAMESPACE)
 
 
 def _named(
     entry: Mapping[str, Value], namespace: str, *, is_elsewhere_allowed: bool = True
-) -> ObjectName:
+) -> Resource:
     own = _text(entry, "namespace") if is_elsewhere_allowed else ""
-    return ObjectName(_text(entry, "kind"), own or namespace, _text(entry, "name"))
+    return Resource(
+        kind=_text(entry, "kind"), namespace=own or namespace, name=_text(entry, "name")
+    )
 
 
 def _has_api(document: Mapping[str, Value], group: str) -> bool:

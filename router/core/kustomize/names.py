@@ -97,6 +97,11 @@ class Names:
         return target
 
 
+def folder_of(path: str) -> str:
+    """A folder as `spec.path` or `build` names it, from the root; "" is the root."""
+    return _normal(path.strip().lstrip("/") or ".")
+
+
 def is_remote(name: str) -> bool:
     """Whether a name that is no file here stands for something elsewhere."""
     return _REMOTE.match(name) is not None
