@@ -102,19 +102,25 @@ class EncodePush(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
-    """A kind of Git host: how its deliveries are verified, read and written."""
+class Sender:
+    """A kind of host that sends deliveries, and how these are verified."""
 
     name: str
     verify: Verify
     is_signed: IsSigned
-    parse_push: ParsePush
-    encode_push: EncodePush
 
     @property
     def can_sign(self) -> bool:
-        """Whether the provider can prove a body; if not, its hooks need `auth`."""
+        """Whether it can prove a body; if not, its hooks need `auth`."""
         return self.verify is not cannot_sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Sender):
+    """A kind of Git host: how its deliveries are verified, read and written."""
+
+    parse_push: ParsePush
+    encode_push: EncodePush
 
 
 def cannot_sign(

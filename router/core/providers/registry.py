@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from router.core.errors import MalformedPayload
 from router.core.naming import normalize_artifact
-from router.core.providers.interface import cannot_sign
+from router.core.providers.interface import Sender
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from router.core.forms import Body
-    from router.core.providers.interface import IsSigned, Verify
 
 MAX_TAGS = 1000
 """Tags that one delivery may tell of; registries send one each, or a handful."""
@@ -65,19 +64,11 @@ class EncodeArtifact(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registry:
+class Registry(Sender):
     """A kind of OCI registry: how its deliveries are verified, read and written."""
 
-    name: str
-    verify: Verify
-    is_signed: IsSigned
     parse_artifact: ParseArtifact
     encode_artifact: EncodeArtifact
-
-    @property
-    def can_sign(self) -> bool:
-        """Whether the registry can prove a body; if not, its hooks need `auth`."""
-        return self.verify is not cannot_sign
 
 
 def artifact_name(reference: str) -> str:

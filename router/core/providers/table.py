@@ -38,26 +38,25 @@ if TYPE_CHECKING:
     from router.core.providers.registry import EncodeArtifact, ParseArtifact
 
 
-class _GitHost(Protocol):
-    """A module of this package that is about a Git host."""
-
+class _Sender(Protocol):
     @property
     def verify(self) -> Verify: ...
     @property
     def is_signed(self) -> IsSigned: ...
+
+
+class _GitHost(_Sender, Protocol):
+    """A module of this package that is about a Git host."""
+
     @property
     def parse_push(self) -> ParsePush: ...
     @property
     def encode_push(self) -> EncodePush: ...
 
 
-class _Registry(Protocol):
+class _Registry(_Sender, Protocol):
     """A module of this package that is about a registry."""
 
-    @property
-    def verify(self) -> Verify: ...
-    @property
-    def is_signed(self) -> IsSigned: ...
     @property
     def parse_artifact(self) -> ParseArtifact: ...
     @property
