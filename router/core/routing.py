@@ -93,7 +93,10 @@ class OidcAuth:
     email: str | None = None
 
 
-HookAuth: TypeAlias = BasicAuth | HeaderAuth | PathAuth | OidcAuth
+SecretAuth: TypeAlias = BasicAuth | HeaderAuth | PathAuth
+"""Credentials that hold a secret of this hook."""
+
+HookAuth: TypeAlias = SecretAuth | OidcAuth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

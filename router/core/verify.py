@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from router.core.ed25519 import is_ed25519, is_signed_by, public_key
 from router.core.errors import InvalidSignature
-from router.core.routing import BasicAuth, HeaderAuth, OidcAuth, PathAuth
+from router.core.routing import BasicAuth, HeaderAuth, PathAuth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from router.core.forms import Body
-    from router.core.routing import HookAuth
+    from router.core.routing import SecretAuth
 
 SIGNING_TOKEN_PREFIX = b"whsec_"
 """What a Standard Webhooks secret starts with; its base64 text follows.
@@ -206,7 +206,7 @@ def _public_entries(entries: Sequence[str]) -> list[str]:
     return [entry for entry in listed if is_ed25519(entry)][:MAX_PUBLIC_SIGNATURES]
 
 
-def verify_auth(auth: HookAuth, headers: Mapping[str, str], path_token: str | None) -> None:
+def verify_auth(auth: SecretAuth, headers: Mapping[str, str], path_token: str | None) -> None:
     """Check what stands in for a signature where the provider cannot sign.
 
     *path_token* is what follows the hook's name in the URL path. Raises InvalidSignature.
@@ -220,8 +220,6 @@ def verify_auth(auth: HookAuth, headers: Mapping[str, str], path_token: str | No
             if not path_token:
                 raise InvalidSignature("the URL holds no token after the name of the hook")
             _verify_secret(path_token.encode("utf-8", "surrogatepass"), auth.token.value)
-        case OidcAuth():
-            raise AssertionError("a bearer token is checked by flow.identities")
 
 
 def _verify_basic(auth: BasicAuth, headers: Mapping[str, str]) -> None:

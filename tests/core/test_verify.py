@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from router.core.errors import InvalidSignature
 from router.core.model import Secret
-from router.core.routing import BasicAuth, HeaderAuth, HookAuth, PathAuth
+from router.core.routing import BasicAuth, HeaderAuth, PathAuth, SecretAuth
 from router.core.verify import (
     sign_sha256,
     sign_standard,
@@ -235,7 +235,7 @@ PATH = PathAuth(token=Secret("tökén".encode()))
     ],
 )
 def test_the_right_credentials_are_accepted(
-    auth: HookAuth, headers: dict[str, str], path_token: str | None
+    auth: SecretAuth, headers: dict[str, str], path_token: str | None
 ) -> None:
     verify_auth(auth, headers, path_token)
 
@@ -265,7 +265,7 @@ def test_the_right_credentials_are_accepted(
     ],
 )
 def test_anything_else_is_refused(
-    auth: HookAuth, headers: dict[str, str], path_token: str | None, message: str
+    auth: SecretAuth, headers: dict[str, str], path_token: str | None, message: str
 ) -> None:
     with pytest.raises(InvalidSignature, match=message):
         verify_auth(auth, headers, path_token)
@@ -284,7 +284,7 @@ EMPTY = Secret(b"")
     ],
 )
 def test_empty_credentials_never_verify(
-    auth: HookAuth, headers: dict[str, str], path_token: str | None
+    auth: SecretAuth, headers: dict[str, str], path_token: str | None
 ) -> None:
     with pytest.raises(InvalidSignature):
         verify_auth(auth, headers, path_token)
