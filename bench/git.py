@@ -40,7 +40,7 @@ from router.telemetry.observers import Observers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from router.ports import Git
+    from router.ports.git import Git
 
 MAIN = "refs/heads/main"
 FILES_A_FOLDER = 20

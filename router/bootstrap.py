@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     from router.config.settings import Settings
     from router.core.database import DatabaseUrl
     from router.core.model import Secret
-    from router.ports import Clock, Observer, Store
+    from router.ports.clock import Clock
+    from router.ports.observer import Observer
+    from router.ports.store import Store
     from router.web.clients import Network
 
 log = structlog.get_logger("flux_router")

@@ -10,7 +10,7 @@ from router.config.load import Checked, check_with, read_text
 from router.config.report import Report
 from router.config.secret_files import Fingerprint, SecretReader, fingerprint
 from router.core.errors import ConfigInvalid
-from router.ports import LoadedFile
+from router.ports.routing_file import LoadedFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

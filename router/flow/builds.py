@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from router.core.kustomize.tree import Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Repository
-    from router.ports import Git
+    from router.ports.git import Git
 
 MAX_KEPT_COMMITS = 4
 """Commits of one repository whose closures are kept: the cursor, and what is compared with it."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from router.core.model import Intent
     from router.core.routing import Receiver, Routing
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 
 def describe_activation(routing: Routing, text: str) -> Activation:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from router.core.model import Claim, Outcome
     from router.core.routing import Routing
     from router.flow.routing import InForce
-    from router.ports import Clock, Observer, ReceiverClient, Store
+    from router.ports.clock import Clock
+    from router.ports.observer import Observer
+    from router.ports.receivers import ReceiverClient
+    from router.ports.store import Store
 
 LEASE_MARGIN_SECONDS = 5.0
 """A lease outlasts its call's deadline by this much: time to record the outcome."""

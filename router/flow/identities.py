@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from router.core.oidc import Keys
     from router.core.routing import Routing
     from router.flow.routing import InForce
-    from router.ports import Clock, KeySource, Observer
+    from router.ports.clock import Clock
+    from router.ports.keys import KeySource
+    from router.ports.observer import Observer
 
 FRESH_SECONDS = 3600.0
 """How old keys may be before they are read again; issuers announce new ones for longer."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from router.core.routing import GitAccess, Repository, Routing
     from router.core.tips import Move
     from router.flow.builds import BuildReader
-    from router.ports import Git
+    from router.ports.git import Git
 
 CURSOR_UNKNOWN = "it is not known which commit of this ref was planned last"
 TOLD_UNKNOWN = (

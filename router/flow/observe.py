@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from router.core.routing import GitAccess, Repository, Routing
     from router.flow.look import Look
     from router.flow.parts import Parts
-    from router.ports import Git
+    from router.ports.git import Git
 
 FALLBACK_SECONDS = 5.0
 """How long a host that cannot be read is asked again before a plan is made without it: most

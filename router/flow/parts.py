@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from router.flow.identities import Identities
     from router.flow.routing import InForce
-    from router.ports import Clock, Observer, Store
+    from router.ports.clock import Clock
+    from router.ports.observer import Observer
+    from router.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
     from router.core.model import Standing
     from router.core.routing import Routing
-    from router.ports import Clock, LoadedFile, Observer, ReceiverClient, RoutingSource, Store
+    from router.ports.clock import Clock
+    from router.ports.observer import Observer
+    from router.ports.receivers import ReceiverClient
+    from router.ports.routing_file import LoadedFile, RoutingSource
+    from router.ports.store import Store
 
 FOLLOW_SECONDS = 1.0
 """How often the store is asked which file is in force when nobody has a reason to."""

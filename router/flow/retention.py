@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from router.ports import Clock, Store
+    from router.ports.clock import Clock
+    from router.ports.store import Store
 
 PRUNE_INTERVAL_SECONDS = 3600.0
 PRUNE_BATCH = 100

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from router.core.routing import GitAccess, Repository, Routing
     from router.flow.observe import RefObserver
     from router.flow.parts import Parts
-    from router.ports import Git
+    from router.ports.git import Git
 
 SWEEPS_AT_ONCE = 8
 """Repositories asked at once: the other git processes are left to pushes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from router.ports import Observer
+    from router.ports.observer import Observer
 
 RESTART_SECONDS = 1.0
 """Rest between a task's failure and its next start."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from router.core.model import Claim, Outcome
     from router.core.routing import Receiver, Routing
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 MAX_ANSWER_BYTES = 64 * 1024
 """How much of an answer is read before its connection is dropped; Flux sends empty bodies."""
@@ -45,7 +45,7 @@ class _Answer:
 
 
 class HttpReceiverClient:
-    """Implements router.ports.ReceiverClient over HTTP/1.1.
+    """Implements router.ports.receivers.ReceiverClient over HTTP/1.1.
 
     *deadline_seconds* bounds a call from its first to its last byte; *concurrency* is how many
     calls may run at once on one cluster. *trust_env* lets the usual proxy variables apply.

@@ -26,7 +26,7 @@ SWITCH_SECONDS = 0.0005
 
 
 class SystemClock:
-    """Implements router.ports.Clock; safe to share between threads."""
+    """Implements router.ports.clock.Clock; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

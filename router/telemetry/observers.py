@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.core.model import Attempt, Claim, Problem, Saved
-    from router.ports import Observer
+    from router.ports.observer import Observer
 
 
 class Observers:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from router.core.model import ReceiverStatus, Secret
     from router.flow.request import Requests
     from router.flow.routing import InForce
-    from router.ports import Store
+    from router.ports.store import Store
 
 MAX_API_BODIES_IN_FLIGHT_BYTES = 16 * MAX_API_BODY_BYTES
 """Bytes of all bodies that the admin API holds at once; over it the answer is 503."""

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from router.core.routing import Hook
     from router.flow.accept import Acceptor
     from router.flow.routing import InForce
-    from router.ports import Observer
+    from router.ports.observer import Observer
     from router.web.clients import Network
 
 _TOO_MANY = "too many requests from this address were refused"

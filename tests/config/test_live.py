@@ -9,7 +9,7 @@ import pytest
 from router.config.live import FileRoutingSource
 from router.core.errors import ConfigInvalid
 from router.core.model import Secret
-from router.ports import RoutingSource
+from router.ports.routing_file import RoutingSource
 from tests.config.bad_files import CANARY
 
 TEXT = """\

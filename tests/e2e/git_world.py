@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from router.core.model import Claim, DeliveryStory, RefState, Saved
     from router.core.routing import Repository, Routing
-    from router.ports import Git, Store
+    from router.ports.git import Git
+    from router.ports.store import Store
     from tests.e2e.git_history import History, Move
 
 LEASE_SECONDS = 20.0

@@ -12,7 +12,7 @@ from router.core.model import Attempt
 if TYPE_CHECKING:
     from router.core.model import Claim, Outcome
     from router.core.routing import Receiver, Routing
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

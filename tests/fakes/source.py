@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from router.core.errors import ConfigInvalid
 from router.core.model import Problem
-from router.ports import LoadedFile
+from router.ports.routing_file import LoadedFile
 
 if TYPE_CHECKING:
     from router.core.routing import Routing

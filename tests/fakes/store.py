@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from router.core.errors import StaleGeneration, StoreUnavailable
 from router.core.model import Asked, RefState, Saved, SavedPlan, Standing, StoredGeneration
-from router.ports import Activated, Claimed
+from router.ports.store import Activated, Claimed
 from tests.fakes.store_history import FakeHistory
 from tests.fakes.store_leases import FakeLeases
 from tests.fakes.store_rows import FakeCluster, FakeReceiver, FakeRef, serving
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Waiting,
         Want,
     )
-    from router.ports import Clock
+    from router.ports.clock import Clock
     from tests.fakes.store_history import FakeStory
 
 

@@ -34,7 +34,7 @@ from tests.thoroughness import examples
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.postgres.server import Server
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from router.core.database import DatabaseUrl
-    from router.ports import Clock, Store
+    from router.ports.clock import Clock
+    from router.ports.store import Store
 
 CLOCK = """
 CREATE TABLE test_clock (micros BIGINT NOT NULL);

@@ -22,7 +22,7 @@ from tests.remote.wire import CA_FILE, OTHER_CA_FILE, raw_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from router.ports import KeySource
+    from router.ports.keys import KeySource
     from tests.remote.wire import Connection, RawServer
 
 CONFIGURATION = "/.well-known/openid-configuration"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from router.core.model import Attempt
     from router.core.routing import Routing
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 TLS = Path(__file__).parent / "tls"
 CA_FILE = str(TLS / "ca.crt")

@@ -26,7 +26,7 @@ from router.core.model import (
 
 if TYPE_CHECKING:
     from router.core.model import ReceiverStatus, Saved, Waiting
-    from router.ports import Claimed, Store
+    from router.ports.store import Claimed, Store
     from tests.fakes.clock import FakeClock
 
 Adopt: TypeAlias = Callable[[Collection[str]], Sequence[tuple[Delivery, Intent]]]

@@ -21,7 +21,7 @@ from tests.store.contract_saving import SavingContract
 from tests.store.contract_waiting import WaitingContract
 
 if TYPE_CHECKING:
-    from router.ports import Store
+    from router.ports.store import Store
 
 
 class StoreContract(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from router.core.model import Delivery
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 

@@ -25,7 +25,7 @@ from tests.store.builders import (
 
 if TYPE_CHECKING:
     from router.core.model import Outcome
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 NO_ANSWER = [("unreachable", None), ("timed_out", None), ("rejected", 502), ("rejected", 504)]

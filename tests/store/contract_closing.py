@@ -22,7 +22,7 @@ from tests.store.builders import (
 
 if TYPE_CHECKING:
     from router.core.model import Delivery, DeliveryStatus
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 MAIN_REF = "refs/heads/main"

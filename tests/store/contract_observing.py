@@ -33,7 +33,7 @@ from tests.store.builders import (
 
 if TYPE_CHECKING:
     from router.core.model import Delivery, Plan
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 

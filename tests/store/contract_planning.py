@@ -22,7 +22,7 @@ from tests.store.builders import (
 
 if TYPE_CHECKING:
     from router.core.model import Plan, Saved
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 ZERO = "0" * 40

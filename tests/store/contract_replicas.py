@@ -12,7 +12,7 @@ from router.core.model import Standing
 from tests.store.builders import adopt_nothing, make_activation, make_want, save
 
 if TYPE_CHECKING:
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 FIRST = Standing(number=1, digest="g1", is_held=False, own_number=1)

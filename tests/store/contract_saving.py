@@ -25,7 +25,7 @@ from tests.store.builders import (
 )
 
 if TYPE_CHECKING:
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 ZERO = "0" * 40

@@ -10,7 +10,7 @@ from tests.store.builders import adopt_nothing, make_activation, save
 from tests.store.contract import StoreContract
 
 if TYPE_CHECKING:
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from router.core.database import DatabaseUrl
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.fakes.clock import FakeClock
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from functools import partial
 
-    from router.ports import Store
+    from router.ports.store import Store
     from tests.postgres.server import Server
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         UpdateRecord,
         Waiting,
     )
-    from router.ports import Store
+    from router.ports.store import Store
 
 
 async def outcome_of(answer: Awaitable[Any]) -> Any:

@@ -17,7 +17,7 @@ from router.flow.identities import Identities
 from router.flow.parts import Parts
 from router.flow.request import Requests
 from router.flow.routing import InForce
-from router.ports import KeySource
+from router.ports.keys import KeySource
 from router.telemetry.metrics import MetricsObserver
 from router.telemetry.observers import Observers
 from router.web.admin import AdminApi, create_admin_app

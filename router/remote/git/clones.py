@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from router.core.kustomize.tree import FileEntry, Tree
     from router.core.push import Commit
     from router.core.routing import GitAccess, Routing
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 STALL_SECONDS = 30
 """Of silence, after which a host is given up; hosts at work send a sign every 5 s

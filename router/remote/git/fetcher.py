@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from router.core.routing import GitAccess
-    from router.ports import Clock
+    from router.ports.clock import Clock
     from router.remote.git.clone import Clone
     from router.remote.git.commands import Commands
 

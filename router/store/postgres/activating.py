@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.ports import Activated
+from router.ports.store import Activated
 from router.store.postgres.ledger import open_ledger
 from router.store.postgres.planning import PlanRows
 from router.store.postgres.saving import insert_deliveries, insert_hints, stale, to_saving

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from router.core.errors import StoreUnavailable
-from router.ports import Claimed
+from router.ports.store import Claimed
 from router.store.calls import MAX_ASKED, to_claim
 from router.store.postgres.saving import stale
 from router.store.postgres.statements import columns

@@ -11,7 +11,7 @@ from router.store.postgres.failures import TROUBLES, unavailable
 
 if TYPE_CHECKING:
     from router.core.database import DatabaseUrl
-    from router.ports import Clock
+    from router.ports.clock import Clock
     from router.store.postgres.statements import Connection
 
 CONNECT_TIMEOUT_SECONDS = 10.0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     from router.core.database import DatabaseUrl
-    from router.ports import Clock
+    from router.ports.clock import Clock
     from router.store.postgres.statements import Connection
 
 T = TypeVar("T")

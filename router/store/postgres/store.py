@@ -41,7 +41,8 @@ if TYPE_CHECKING:
         TrackedRef,
         Waiting,
     )
-    from router.ports import Activated, Claimed, Clock
+    from router.ports.clock import Clock
+    from router.ports.store import Activated, Claimed
     from router.store.postgres.recording import Recording
     from router.store.postgres.saving import Outcome, Saving
     from router.store.postgres.statements import Connection

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.ports import Activated
+from router.ports.store import Activated
 from router.store.queries import SQLITE as SQL
 from router.store.rows import to_bytes
 from router.store.sqlite.planning import Planned, decide, insert_plans

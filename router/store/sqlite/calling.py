@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.ports import Claimed
+from router.ports.store import Claimed
 from router.store.calls import (
     MAX_ASKED,
     has_succeeded_since,

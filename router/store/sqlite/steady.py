@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.store.rows import seconds_to_micros, to_micros
 
 if TYPE_CHECKING:
-    from router.ports import Clock
+    from router.ports.clock import Clock
 
 
 class SteadyTime:

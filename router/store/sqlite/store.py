@@ -45,7 +45,8 @@ if TYPE_CHECKING:
         TrackedRef,
         Waiting,
     )
-    from router.ports import Activated, Claimed, Clock
+    from router.ports.clock import Clock
+    from router.ports.store import Activated, Claimed
 
 MIN_SQLITE = (3, 38, 0)
 """The first version that always has JSON functions: https://sqlite.org/json1.html."""

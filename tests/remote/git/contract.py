@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from router.core.push import Commit
     from router.core.routing import GitAccess
-    from router.ports import Git
+    from router.ports.git import Git
 
 MAIN = "refs/heads/main"
 SIDE = "refs/heads/side"

@@ -1,4 +1,4 @@
-"""What the flow needs of the outside, as Protocols. Adapters implement them; tests have fakes."""
+"""Port to everything durable: deliveries, plans, cursors, receivers, leases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from router.core.kustomize.tree import FileEntry, Tree
     from router.core.model import (
         Activation,
         Attempt,
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
         DeliveryStory,
         Intent,
         Observation,
-        Problem,
         ReceiverStatus,
         RefState,
         Saved,
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
         TrackedRef,
         Waiting,
     )
-    from router.core.oidc import Keys
-    from router.core.push import Commit
-    from router.core.routing import GitAccess, Receiver, Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,202 +203,4 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was handed in, then let go of the store."""
-        ...
-
-
-class ReceiverClient(Protocol):
-    """Calls Flux Receivers. Never raises: whatever happens is an outcome of the attempt."""
-
-    async def call(self, receiver: Receiver, claim: Claim) -> Attempt:
-        """Call *receiver* once, within the call's deadline."""
-        ...
-
-    async def use(self, routing: Routing) -> None:
-        """Take over the clusters of a routing file that came into force."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class Git(Protocol):
-    """Reads repositories and keeps a clone of each, that holds commits and trees but no contents.
-
-    Every method but `use` and `close` raises GitUnavailable when the repository cannot be read: the
-    message says why, fit to be shown. A later call may succeed.
-    """
-
-    async def list_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
-        """The tips on the host of the refs that *refs* (full names or wildcards) stand for.
-
-        By full name. The tip of an annotated tag is the commit it stands for.
-        """
-        ...
-
-    async def fetch_tips(self, access: GitAccess, refs: Sequence[str]) -> Mapping[str, Commit]:
-        """Bring the tips of *refs* (full names) into the clone; those that the host has."""
-        ...
-
-    async def fetch_commit(self, access: GitAccess, commit: Commit) -> bool:
-        """Have *commit* in the clone, asking the host if need be; False if it has it no more."""
-        ...
-
-    async def has_commit(self, access: GitAccess, commit: Commit) -> bool:
-        """Whether the clone has *commit* (or the tag object of that id); never asks the host."""
-        ...
-
-    async def changed_paths(
-        self, access: GitAccess, before: Commit, after: Commit
-    ) -> tuple[str, ...]:
-        """The paths that differ between the trees of two commits of the clone, sorted.
-
-        Both sides of a rename; submodules and modes, too. Undecodable bytes are surrogates.
-        """
-        ...
-
-    async def read_tree(self, access: GitAccess, commit: Commit) -> Tree:
-        """The files of a commit of the clone: names, kinds and blobs."""
-        ...
-
-    async def changed_entries(
-        self, access: GitAccess, before: Commit, after: Commit
-    ) -> Mapping[str, FileEntry | None]:
-        """As `changed_paths`, with what is there *after*; None for a path that went."""
-        ...
-
-    async def read_blobs(
-        self, access: GitAccess, blobs: Collection[str]
-    ) -> Mapping[str, bytes | None]:
-        """Contents of files of the clone's commits; the host is asked at once for all it lacks.
-
-        None for one that is over MAX_DOCUMENT_BYTES, or that the host does not give.
-        """
-        ...
-
-    async def keep(self, access: GitAccess, repository: str, commit: Commit) -> None:
-        """Keep *commit* in the clone, as the one that entry *repository* was last planned at."""
-        ...
-
-    def clone_bytes(self, access: GitAccess) -> int:
-        """What the clone takes on disk, as last measured; 0 while there is none."""
-        ...
-
-    async def use(self, routing: Routing) -> None:
-        """Take over a routing file that came into force: clones that it does not name are removed.
-
-        Never raises.
-        """
-        ...
-
-    async def close(self) -> None:
-        """End every git process."""
-        ...
-
-
-class KeySource(Protocol):
-    """Where the public keys of OIDC issuers are read."""
-
-    async def read(self, issuer: str) -> Keys:
-        """The keys that *issuer* signs with now. Raises KeysUnavailable; the message says why."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedFile:
-    """A routing file that loads."""
-
-    routing: Routing
-    text: str
-    warnings: tuple[Problem, ...] = ()
-
-
-class RoutingSource(Protocol):
-    """The routing file and the secrets it names."""
-
-    async def has_changed(self) -> bool:
-        """Whether the file or a secret it names is not what was last loaded."""
-        ...
-
-    async def load(self) -> LoadedFile:
-        """Read the file and its secrets. Raises ConfigInvalid with every problem."""
-        ...
-
-    async def load_text(self, text: str, *, is_strict: bool = False) -> LoadedFile:
-        """Read *text* as if it were the file. Raises ConfigInvalid.
-
-        Secrets that are missing are an error only if *is_strict*.
-        """
-        ...
-
-
-class Clock(Protocol):
-    """Time, chance and names."""
-
-    def now(self) -> datetime:
-        """The time of day, aware, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
-        ...
-
-    def jitter(self) -> float:
-        """A random number from 0 up to, not including, 1."""
-        ...
-
-    def new_id(self) -> str:
-        """A new unique id that sorts by time."""
-        ...
-
-
-class Observer(Protocol):
-    """Told of every outcome, for logs and metrics. Must not raise and must not block."""
-
-    def delivery_saved(self, saved: Saved, *, duration_seconds: float) -> None: ...
-
-    def delivery_rejected(self, *, hook: str, status: int, code: str, client: str = "") -> None:
-        """*hook* is a configured name, or "unknown"; *client* is the sender's address."""
-        ...
-
-    def delivery_planned(self, saved: Saved, *, repository: str, duration_seconds: float) -> None:
-        """Git mode: a look at a Git host led to plans, so long after the delivery was received."""
-        ...
-
-    def update_closed(self, *, repository: str, delivery: str, status: str, reason: str) -> None:
-        """Git mode: an update that waited leads to no plan of its own."""
-        ...
-
-    def repository_read(
-        self, *, repository: str, trouble: str | None, duration_seconds: float, clone_bytes: int
-    ) -> None:
-        """Git mode: an entry's Git host was asked; *trouble* is why it could not be read."""
-        ...
-
-    def repository_swept(self, *, repository: str, is_moved: bool) -> None:
-        """Git mode: a sweep asked for an entry's tips; *is_moved* when one is not planned yet."""
-        ...
-
-    def repository_dropped(self, *, repository: str) -> None:
-        """Git mode: an entry is not read any more."""
-        ...
-
-    def issuer_read(self, *, issuer: str, trouble: str | None) -> None:
-        """The keys of an OIDC issuer were asked for; *trouble* is why they could not be read."""
-        ...
-
-    def attempt_recorded(
-        self, attempt: Attempt, *, claim: Claim, cluster: str, retry_seconds: float | None
-    ) -> None: ...
-
-    def routing_loaded(
-        self, *, number: int, adopted: Sequence[str], warnings: Sequence[Problem]
-    ) -> None: ...
-
-    def routing_rejected(self, problems: Sequence[Problem]) -> None: ...
-
-    def routing_followed(self, *, number: int, reason: str) -> None:
-        """The routing file of another replica is taken over, and not the one on this disk."""
-        ...
-
-    def failed(self, *, task: str, error: BaseException) -> None:
-        """A background task failed and is started again."""
         ...
