@@ -133,6 +133,10 @@ def test_gar_names_whole_references_in_its_data(
         (b64encode(b"[]").decode(), r"got `array` - at `\$\.message\.data`"),
         (b64encode(b'{"action":"\xff"}').decode(), "not UTF-8"),
         (b64encode(b'{"action":"INSERT","tag":"a/../b:v1"}').decode(), "name is none"),
+        (
+            b64encode(b'{"action":"INSERT","tag":"g/a:v1","digest":"g/b@sha256:1"}').decode(),
+            "of two",
+        ),
     ],
 )
 def test_gar_s_data_that_cannot_be_read_is_malformed(data: str, message: str) -> None:

@@ -81,8 +81,11 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
     tag = reference_tag(change.tag or "")
     if not tag:
         return checked_artifacts((), delivery_id=delivery_id)
+    artifact = artifact_name(change.tag or "")
+    if change.digest and artifact_name(change.digest) != artifact:
+        raise MalformedPayload("the tag and the digest are of two artifacts")
     update = checked_artifact(
-        artifact=artifact_name(change.tag or ""),
+        artifact=artifact,
         tag=tag,
         digest=(change.digest or "").partition("@")[2] or None,
     )

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
-from router.core.errors import InvalidSignature, MalformedPayload
-from router.core.forms import form_pieces
 from router.core.lists import ABSENT, decode, read_commits
 from router.core.providers.interface import (
-    FORM,
     JSON,
     OutgoingCommit,
     OutgoingPush,
@@ -26,13 +23,13 @@ from router.core.providers.interface import (
     first_header,
     json_body,
     json_or_form_payload,
-    media_type,
     other_event,
     repository_path,
+    verify_payload_sha256,
     web_url,
 )
 from router.core.push import Ignored, Push, is_zero
-from router.core.verify import is_sha256, sign_sha256, verify_sha256, verify_sha256_pieces
+from router.core.verify import is_sha256, sign_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,14 +82,7 @@ def verify(
     (AddDefaultHeaders signs the payload's content). Raises InvalidSignature.
     """
     header, prefix = _signature(headers) or ("X-Gitea-Signature", "")
-    if media_type(headers) != FORM:
-        verify_sha256(headers, body, header=header, secrets=secrets, prefix=prefix)
-        return
-    try:
-        pieces = form_pieces(body)
-    except MalformedPayload as error:
-        raise InvalidSignature(f"there is nothing to verify: {error}") from error
-    verify_sha256_pieces(headers, pieces, header=header, secrets=secrets, prefix=prefix)
+    verify_payload_sha256(headers, body, header=header, secrets=secrets, prefix=prefix)
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
-from router.core.errors import InvalidSignature, MalformedPayload
-from router.core.forms import form_pieces
+from router.core.errors import MalformedPayload
 from router.core.lists import ABSENT, FileLists, decode, read_commits
 from router.core.providers.interface import (
-    FORM,
     JSON,
     OutgoingCommit,
     OutgoingPush,
@@ -26,13 +24,13 @@ from router.core.providers.interface import (
     first_header,
     json_body,
     json_or_form_payload,
-    media_type,
     other_event,
     repository_path,
+    verify_payload_sha256,
     web_url,
 )
 from router.core.push import Ignored, Push, is_zero
-from router.core.verify import is_sha256, sign_sha256, verify_sha256, verify_sha256_pieces
+from router.core.verify import is_sha256, sign_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,14 +96,7 @@ def verify(
 
     Raises InvalidSignature.
     """
-    if media_type(headers) != FORM:
-        verify_sha256(headers, body, header=SIGNATURE_HEADER, secrets=secrets)
-        return
-    try:
-        pieces = form_pieces(body)
-    except MalformedPayload as error:
-        raise InvalidSignature(f"there is nothing to verify: {error}") from error
-    verify_sha256_pieces(headers, pieces, header=SIGNATURE_HEADER, secrets=secrets)
+    verify_payload_sha256(headers, body, header=SIGNATURE_HEADER, secrets=secrets)
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import InvalidSignature, MalformedPayload, UnsupportedMedia
-from router.core.forms import form_payload
+from router.core.forms import form_payload, form_pieces
 from router.core.lists import FileLists
 from router.core.naming import normalize_url
 from router.core.push import Commit, Ignored, Push, RefUpdate
+from router.core.verify import verify_sha256, verify_sha256_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -159,6 +160,28 @@ def json_or_form_payload(headers: Mapping[str, str], body: Body) -> Body:
     if kind != JSON:
         raise UnsupportedMedia(f"the content type has to be {JSON} or {FORM}")
     return body
+
+
+def verify_payload_sha256(
+    headers: Mapping[str, str],
+    body: Body,
+    *,
+    header: str,
+    secrets: Sequence[bytes],
+    prefix: str = "",
+) -> None:
+    """Check the HMAC of the JSON text, which in a form is the decoded field, not the body.
+
+    Raises InvalidSignature.
+    """
+    if media_type(headers) != FORM:
+        verify_sha256(headers, body, header=header, secrets=secrets, prefix=prefix)
+        return
+    try:
+        pieces = form_pieces(body)
+    except MalformedPayload as error:
+        raise InvalidSignature(f"there is nothing to verify: {error}") from error
+    verify_sha256_pieces(headers, pieces, header=header, secrets=secrets, prefix=prefix)
 
 
 def event_name(headers: Mapping[str, str], header: str) -> str:
