@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bench.exactness.kustomizations import Finder
 from bench.exactness.render import FAILS
+from router.core.kustomize.changed import read_changes
 from router.core.kustomize.reader import Reader
 from router.core.kustomize.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bench.exactness.clone import Clone
     from bench.exactness.render import WorkTree
@@ -91,12 +92,9 @@ class _Says:
     """What the ways say of one Kustomization."""
 
     in_folder: bool
-    is_unknown: bool
+    by_closure: bool
     read: list[str]
-
-    @property
-    def by_closure(self) -> bool:
-        return self.is_unknown or bool(self.read)
+    """The changed files that its closure holds, before or after."""
 
     @property
     def any(self) -> bool:
@@ -145,7 +143,7 @@ class Measure:
         old, new = before.tree.files, after.tree.files
         changed = {path for path in paths if old.get(path) != new.get(path)}
         both = [name for name in before.builds if after.builds.get(name) == before.builds[name]]
-        says = {name: self._says(before, after, before.builds[name], changed) for name in both}
+        says = self._ask_ways({name: before.builds[name] for name in both}, before, after, changed)
         quiet = [name for name in both if not says[name].any]
         sampled = self._random.sample(quiet, min(SAMPLED, len(quiet)))
         asked = [name for name in both if says[name].any] + sampled
@@ -162,18 +160,23 @@ class Measure:
         truth = {name: first[name] != second[name] for name in says if name in first}
         self._count(commit, says, truth)
 
-    def _says(self, before: Side, after: Side, build: Build, changed: set[str]) -> _Says:
-        folder = build.folders[0]
-        in_folder = any(not folder or path.startswith(f"{folder}/") for path in changed)
-        closures = before.closures[build], after.closures[build]
-        for each in closures:
-            if each.unknown:
-                self.figures.unknown[each.unknown] = self.figures.unknown.get(each.unknown, 0) + 1
-        return _Says(
-            in_folder=in_folder,
-            is_unknown=any(each.unknown for each in closures),
-            read=sorted({path for each in closures for path in changed.intersection(each.files)}),
-        )
+    def _ask_ways(
+        self, builds: Mapping[str, Build], before: Side, after: Side, changed: set[str]
+    ) -> dict[str, _Says]:
+        sides = {
+            name: (before.closures[build], after.closures[build]) for name, build in builds.items()
+        }
+        told = read_changes(sides, changed)
+        for why in told.unknown.values():
+            self.figures.unknown[why] = self.figures.unknown.get(why, 0) + 1
+        return {
+            name: _Says(
+                in_folder=_holds_any(build.folders[0], changed),
+                by_closure=name in told.readings or name in told.unknown,
+                read=sorted({path for each in sides[name] for path in changed & each.files.keys()}),
+            )
+            for name, build in builds.items()
+        }
 
     def _count(self, commit: str, says: Mapping[str, _Says], truth: Mapping[str, bool]) -> None:
         figures = self.figures
@@ -204,3 +207,7 @@ class Measure:
         self._alone.write(side.tree, closure.files)
         if self._alone.render(build) != output:
             self.figures.insufficient.append(build.folders[0])
+
+
+def _holds_any(folder: str, paths: Iterable[str]) -> bool:
+    return any(not folder or path.startswith(f"{folder}/") for path in paths)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from router.core.kustomize.ignored import IGNORE_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -50,23 +52,40 @@ def read_changes(closures: Mapping[str, Collection[Closure]], changed: Iterable[
     after.
 
     A folder that is there at one side only reads nothing at the other; one that is at neither may
-    be a slip of the pen, and is not known.
+    be a slip of the pen, and is not known. An ignore file counts if it leaves out other files that
+    are read than before, or if that cannot be told.
     """
     paths = set(changed)
     readings: dict[str, Reading] = {}
     unknown: dict[str, str] = {}
     owned: set[str] = set()
+    has_new_rules = any(path.rpartition("/")[2] == IGNORE_FILE for path in paths)
     for layer, several in closures.items():
         never_there = frozenset.intersection(*(frozenset(each.absent) for each in several))
+        is_same = has_new_rules and _leave_the_same(several)
         for closure in several:
             found = closure.files.keys() & paths
             owned |= found
-            if found and layer not in readings:
-                first = min(found)
+            read = {path for path in found if not (is_same and closure.has_rules(path))}
+            if read and layer not in readings:
+                first = min(read)
                 readings[layer] = Reading(path=first, chain=closure.chain(first))
             if closure.unknown is not None and (not closure.absent or never_there):
                 unknown.setdefault(layer, closure.unknown)
     return Builds(readings=readings, unknown=unknown, paths=frozenset(owned))
+
+
+def _leave_the_same(several: Collection[Closure]) -> bool:
+    """Whether the ignore files certainly leave out the same of what is read at every commit."""
+    if not all(each.ignored.is_certain for each in several):
+        return False
+    return len({_what_is_left(each) for each in several}) == 1
+
+
+def _what_is_left(closure: Closure) -> frozenset[tuple[str, bool]]:
+    """The files that are read, and whether ignore files leave them out, of Flux's artifact."""
+    read = (path for path in closure.files if not closure.has_rules(path))
+    return frozenset((path, path in closure.ignored) for path in read)
 
 
 def unknown_builds(layers: Iterable[str], why: str) -> Builds:

@@ -7,10 +7,11 @@ files; those that are not at hand are returned as a need, and the whole is asked
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.core.kustomize.found import BUILD, Remote
+from router.core.kustomize.ignored import IGNORE_FILE, Ignored
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, Walk
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from router.core.kustomize.reader import Reader
     from router.core.kustomize.tree import Tree
+
+NOTHING_IGNORED = Ignored({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,13 @@ class Closure:
     """Files whose content this was found from."""
     asked: frozenset[str] = frozenset()
     """Paths that this depends on being there, or not, and folders for what is below."""
+
+    ignored: Ignored = field(default=NOTHING_IGNORED, compare=False)
+    """What the commit's ignore files leave out."""
+
+    def has_rules(self, path: str) -> bool:
+        """Whether *path* counts only as an ignore file above what is read."""
+        return self.files.get(path) == BUILD and path.rpartition("/")[2] == IGNORE_FILE
 
     def chain(self, path: str) -> tuple[str, ...]:
         """*path*, the file that names it, the file that names that one, and so on."""
@@ -91,4 +101,5 @@ def find_closure(tree: Tree, build: Build, *, reader: Reader) -> Closure | Need:
         absent=tuple(found.absent) if found.unknown is None else (),
         deciding=frozenset(found.deciding),
         asked=frozenset(found.asked),
+        ignored=walk.ignored,
     )

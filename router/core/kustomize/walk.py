@@ -65,7 +65,8 @@ class Walk:
         self._reader = reader
         self.found = Found()
         self._names = Names(tree, reader, self.found)
-        self._ignored = self._read_ignored()
+        self.ignored = self._read_ignored()
+        """What ignore files leave out."""
         self._visits: list[_Visit] = []
         self._done: set[str] = set()
         self._whole: set[str] = set()
@@ -132,7 +133,7 @@ class Walk:
             for path in self._tree.below(folder)
             if path.endswith(MANIFEST_SUFFIXES) and not _has_above(dirname(path), outer)
         ]
-        applied = [path for path in manifests if path not in self._ignored]
+        applied = [path for path in manifests if path not in self.ignored]
         for path in applied or manifests:  # a source that serves the folder has rules of its own
             self._add(path, visit.by)
 
@@ -150,7 +151,7 @@ class Walk:
 
         https://github.com/fluxcd/pkg/blob/main/artifact/storage/archive.go
         """
-        return path in self._ignored or self._tree.files[path].kind == "link"
+        return path in self.ignored or self._tree.files[path].kind == "link"
 
     def _read(self, path: str, kind: NamingKind, visit: _Visit) -> None:
         """Follow what the file at *path* names, from the folder of *visit*."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from router.core.kustomize.changed import read_changes
 from router.core.kustomize.ignored import MAX_RULES, Ignored
 from tests.core.kustomize.trees import closure_of
 
@@ -147,3 +148,74 @@ def test_a_link_in_the_place_of_an_ignore_file_leaves_nothing_out() -> None:
     files = {"plain/x.yaml": "x", "plain/.sops.yaml": "x", "rules": "*"}
     closure = closure_of(files, "plain", links={"plain/.sourceignore": "../rules"})
     assert set(closure.files) == {"plain/x.yaml", "plain/.sops.yaml", "plain/.sourceignore"}
+
+
+BUILT = {
+    "apps/kustomization.yaml": "resources: [x.yaml]",
+    "apps/x.yaml": "x",
+    "docs/y.yaml": "y",
+    "plain/z.yaml": "z",
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "read"),
+    [
+        (None, "docs/", False),
+        ("docs/", None, False),
+        ("docs/", "docs/\n# why\n", False),
+        ("docs/", "/*\n!/apps", False),
+        (None, "x.yaml", True),
+        ("x.yaml", None, True),
+        (None, "kustomization.yaml", True),
+        ("/*\n!/apps", "/*\n!/docs", True),
+        # What a rule means is not known, before or after.
+        (None, "[d]ocs/", True),
+        ("docs/**/*.md", "docs/", True),
+        (None, "docs/\n" * (MAX_RULES + 1), True),
+    ],
+)  # fmt: skip
+def test_a_changed_ignore_file_counts_where_it_may_leave_out_something_else(
+    before: str | None, after: str | None, *, read: bool
+) -> None:
+    sides = [
+        BUILT if rules is None else BUILT | {".sourceignore": rules} for rules in (before, after)
+    ]
+    closures = [closure_of(files, "apps") for files in sides]
+    builds = read_changes({"apps": closures}, [".sourceignore"])
+    assert set(builds.readings) == ({"apps"} if read else set())
+    assert builds.paths == {".sourceignore"}
+    assert not builds.unknown
+
+
+@pytest.mark.parametrize(("rules", "read"), [("z.yaml", True), ("w.yaml", True), ("docs/", False)])
+def test_an_ignore_file_counts_where_a_folder_that_is_read_whole_has_other_files(
+    rules: str, *, read: bool
+) -> None:
+    files = BUILT | {"plain/w.yaml": "w"}
+    closures = [closure_of(each, "plain") for each in (files, files | {".sourceignore": rules})]
+    assert bool(read_changes({"plain": closures}, [".sourceignore"]).readings) is read
+
+
+def test_a_file_that_a_build_names_counts_though_it_is_an_ignore_file() -> None:
+    files = BUILT | {"apps/kustomization.yaml": "configMapGenerator: [{files: [.sourceignore]}]"}
+    closures = [
+        closure_of(files | {"apps/.sourceignore": rules}, "apps") for rules in ("*.md", "*.txt")
+    ]
+    assert read_changes({"apps": closures}, ["apps/.sourceignore"]).readings
+
+
+def test_an_ignore_file_does_not_hide_what_else_changed() -> None:
+    closures = [
+        closure_of(BUILT | {".sourceignore": rules}, "apps") for rules in ("docs/", "/docs")
+    ]
+    (reading,) = read_changes(
+        {"apps": closures}, [".sourceignore", "apps/x.yaml"]
+    ).readings.values()
+    assert reading.path == "apps/x.yaml"
+
+
+def test_files_in_very_deep_folders_are_told() -> None:
+    path = "a/" * 2000 + "x.yaml"
+    assert path in Ignored({".sourceignore": b"x.yaml"})
+    assert path not in Ignored({".sourceignore": b"y.yaml"})
