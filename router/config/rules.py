@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from router.config.report import Report
 
 
-SHARED_ISSUERS = frozenset(
-    {"accounts.google.com", "token.actions.githubusercontent.com", "gitlab.com"}
-)
+SHARED_ISSUERS = frozenset({"accounts.google.com", "gitlab.com"})
 """Issuers of which everybody can have a token with any audience."""
+
+NAMELESS_ISSUERS = frozenset({"token.actions.githubusercontent.com"})
+"""Those whose tokens besides have no email.
+
+https://docs.github.com/en/actions/reference/security/oidc
+"""
 
 
 def check_rules(root: Node, report: Report) -> None:
@@ -101,7 +105,13 @@ def _check_oidc(node: MappingNode, report: Report) -> None:
     if issuer.startswith("http://"):
         report.error(node.entries["issuer"].value, "keys of an issuer are read over https alone")
     host = issuer.removeprefix("https://").rstrip("/").lower()
-    if host in SHARED_ISSUERS and "email" not in node.entries:
+    if host in NAMELESS_ISSUERS:
+        report.error(
+            key_node(node, "issuer"),
+            "this issuer gives tokens to anybody, for any audience, and without an email: nothing"
+            " tells whose count",
+        )
+    elif host in SHARED_ISSUERS and "email" not in node.entries:
         report.error(
             key_node(node, "issuer"),
             "this issuer gives tokens to anybody, for any audience: `email` has to say whose count",
