@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from router.core.model import Secret
     from router.ports.clock import Clock
     from router.ports.observer import Observer
+    from router.ports.receivers import ReceiverClient
     from router.ports.store import Store
     from router.web.clients import Network
 
@@ -102,15 +103,7 @@ async def build_service(
     resources.push_async_callback(client.close)
     git = create_git(settings, clock)
     resources.push_async_callback(git.close)
-    reloader = Reloader(
-        source=FileRoutingSource(settings.config),
-        store=store,
-        client=client,
-        clock=clock,
-        observer=observer,
-        interval_seconds=settings.reload_interval_seconds,
-        replica=replica,
-    )
+    reloader = create_reloader(settings, store, client, clock, observer, replica=replica)
     resources.push_async_callback(reloader.leave)
     in_force = await reloader.start()
     dispatcher = Dispatcher(
@@ -180,6 +173,27 @@ def join_service(
         },
         observer=parts.observer,
         wake=dispatcher.wake,
+    )
+
+
+def create_reloader(
+    settings: Settings,
+    store: Store,
+    client: ReceiverClient,
+    clock: Clock,
+    observer: Observer,
+    *,
+    replica: str,
+) -> Reloader:
+    """What brings the settings' routing file into force."""
+    return Reloader(
+        source=FileRoutingSource(settings.config),
+        store=store,
+        client=client,
+        clock=clock,
+        observer=observer,
+        interval_seconds=settings.reload_interval_seconds,
+        replica=replica,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -44,6 +44,14 @@ class _Outgoing:
     body: bytes
     hint: str
     """What to look at when the hook says that it does not concern it."""
+
+
+class _Stamp(TypedDict):
+    """What makes a delivery one of its own."""
+
+    secret: bytes
+    delivery_id: str
+    now_seconds: float
 
 
 def _parse_auth(
@@ -164,13 +172,7 @@ def _read_artifact(
 
 
 def _encode_artifact(registry: Registry, push: OutgoingArtifact, target: _Target) -> _Outgoing:
-    clock = SystemClock()
-    headers, body = registry.encode_artifact(
-        push,
-        secret=target.secret,
-        delivery_id=clock.new_id(),
-        now_seconds=clock.now().timestamp(),
-    )
+    headers, body = registry.encode_artifact(push, **_stamp(target))
     return _Outgoing(
         what=f"{push.artifact}:{push.tag} {push.digest[:19]}",
         headers=headers,
@@ -184,24 +186,27 @@ def _encode_push(
 ) -> _Outgoing | None:
     """None for what cannot be read, which is told: of several refs, the others are to be sent."""
     before, after, ref = move
-    clock = SystemClock()
     try:
         push = read_push(repo, before=before, after=after, ref=ref, repository_url=url)
     except OperatorError as error:
         click.echo(f"{ref}: {error}", err=True)
         return None
-    headers, body = provider.encode_push(
-        push,
-        secret=target.secret,
-        delivery_id=clock.new_id(),
-        now_seconds=clock.now().timestamp(),
-    )
+    headers, body = provider.encode_push(push, **_stamp(target))
     return _Outgoing(
         what=f"{ref} {after[:12]}",
         headers=headers,
         body=body,
         hint=f"the push named its repository {url} (--repository-url)",
     )
+
+
+def _stamp(target: _Target) -> _Stamp:
+    clock = SystemClock()
+    return {
+        "secret": target.secret,
+        "delivery_id": clock.new_id(),
+        "now_seconds": clock.now().timestamp(),
+    }
 
 
 def _send(outgoing: _Outgoing | None, target: _Target) -> bool:
