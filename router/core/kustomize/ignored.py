@@ -131,7 +131,7 @@ def _rule(line: str) -> _Rule:
     regex = GitIgnoreBasicPattern(text).regex if _is_plain(text) else None
     if regex is None:
         return _Rule(is_exclusion, lambda _: not is_exclusion, is_known=False)
-    return _Rule(is_exclusion, regex.match)
+    return _Rule(is_exclusion, regex.search)
 
 
 def _is_plain(text: str) -> bool:

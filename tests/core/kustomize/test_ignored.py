@@ -32,6 +32,8 @@ PATHS = (
         ({"": "x.yaml", "apps": "!x.yaml"}, {"x.yaml", "docs/x.yaml", ".github/x.yaml"}),
         ({"": "!x.yaml", "docs": "*"}, {"docs/x.yaml"}),
         ({"": "**/a/"}, {"apps/a/x.yaml", "apps/a/secret.yaml"}),
+        ({"": "*/"}, {*PATHS} - {"x.yaml"}),
+        ({"apps": "**/"}, {"apps/a/x.yaml", "apps/a/secret.yaml"}),
         # What is not plain excludes nothing, or brings back everything.
         ({"": "[ad]*/"}, set()),
         ({"": "apps\\/a"}, set()),
