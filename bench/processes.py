@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from router.demo.ports import reserve_ports
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,12 +25,6 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.01
 _TICKS = os.sysconf("SC_CLK_TCK")
 _OPEN = build_opener(ProxyHandler({})).open
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def sync_ms(folder: Path) -> float:
@@ -120,16 +116,16 @@ def run_measured(
 @contextmanager
 def run_service(folder: Path, config: Path, **settings: str) -> Iterator[tuple[Process, int, int]]:
     """The real service with its default settings; gives its public and its admin port."""
-    public, admin = free_port(), free_port()
-    environment = {
-        "ROUTER_CONFIG": str(config),
-        "ROUTER_DATABASE_URL": f"sqlite:///{folder / 'router.db'}",
-        "ROUTER_DATA_DIR": str(folder / "clones"),
-        "ROUTER_PUBLIC_BIND": f"127.0.0.1:{public}",
-        "ROUTER_ADMIN_BIND": f"127.0.0.1:{admin}",
-        "ROUTER_LOG_FORMAT": "json",
-        **settings,
-    }
     command = [sys.executable, "-m", "router", "serve"]
-    with run_measured(command, environment=environment, log=folder / "log") as process:
-        yield process, public, admin
+    with reserve_ports(2) as (public, admin):
+        environment = {
+            "ROUTER_CONFIG": str(config),
+            "ROUTER_DATABASE_URL": f"sqlite:///{folder / 'router.db'}",
+            "ROUTER_DATA_DIR": str(folder / "clones"),
+            "ROUTER_PUBLIC_BIND": f"127.0.0.1:{public}",
+            "ROUTER_ADMIN_BIND": f"127.0.0.1:{admin}",
+            "ROUTER_LOG_FORMAT": "json",
+            **settings,
+        }
+        with run_measured(command, environment=environment, log=folder / "log") as process:
+            yield process, public, admin

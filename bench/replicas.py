@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench.load import connect, is_ok, send_in_turn
-from bench.processes import free_port, pin_load, run_measured, run_service, sync_ms
+from bench.processes import pin_load, run_measured, run_service, sync_ms
 from bench.pushes import Fleet, Pushes
 from bench.soak.databases import run_postgres
+from router.demo.ports import reserve_ports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ async def start_replicas(
 
 
 async def start_ceiling(stack: AsyncExitStack, folder: Path, fleet: Fleet) -> Replicas:
-    port = free_port()
+    (port,) = stack.enter_context(reserve_ports(1))
     words = [sys.executable, "-m", "bench.ceiling", str(port)]
     process = stack.enter_context(run_measured(words, log=folder / "log"))
     process.wait_for_port(port)

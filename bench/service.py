@@ -34,7 +34,6 @@ from bench.load import Answer, Calls, connect, is_ok, send_at_rate, send_in_turn
 from bench.plot import plot
 from bench.processes import (
     Process,
-    free_port,
     pin_load,
     run_measured,
     run_service,
@@ -43,6 +42,7 @@ from bench.processes import (
 from bench.profile import sample
 from bench.pushes import Fleet, Pushes
 from bench.webhook import find_webhook, write_hooks
+from router.demo.ports import reserve_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,18 +125,17 @@ async def start_targets(
         return Target(name=name, process=process, senders=senders, pushes=pushes)
 
     targets = []
-    port = free_port()
+    port, webhook_port = processes.enter_context(reserve_ports(2))
     words = [sys.executable, "-m", "bench.ceiling", str(port)]
     process = processes.enter_context(run_measured(words, log=folder / "log"))
     process.wait_for_port(port)
     targets.append(await target(CEILING, process, port))
-    port = free_port()
     words = [str(find_webhook()), "-hooks", str(write_hooks(folder)), "-ip", "127.0.0.1"]
     process = processes.enter_context(
-        run_measured([*words, "-port", str(port)], log=folder / "log")
+        run_measured([*words, "-port", str(webhook_port)], log=folder / "log")
     )
-    process.wait_for_port(port)
-    targets.append(await target(WEBHOOK, process, port))
+    process.wait_for_port(webhook_port)
+    targets.append(await target(WEBHOOK, process, webhook_port))
     for name, url in ((ACK, None), (FULL, flux_url)):
         home = folder / name.replace(" ", "-")
         home.mkdir()

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
-from bench.processes import free_port
+from router.demo.ports import reserve_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,10 +154,10 @@ def run_postgres() -> Iterator[PostgresDatabase]:
     """A server of its own for a block; not started yet. Raises LeftOut where there is none."""
     if find_spec("router.store.postgres") is None:
         raise LeftOut("this version keeps its state in SQLite only")
-    with TemporaryDirectory(prefix="flux-router-soak-") as name:
+    with TemporaryDirectory(prefix="flux-router-soak-") as name, reserve_ports(1) as (port,):
         folder = Path(name)
         folder.chmod(0o711)
-        database = PostgresDatabase(folder, _find_programs(folder), free_port())
+        database = PostgresDatabase(folder, _find_programs(folder), port)
         database.create()
         try:
             yield database

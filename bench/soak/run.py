@@ -16,6 +16,7 @@ from bench.soak.pushes import Writer
 from bench.soak.receivers import Book, Weather, serve_cluster
 from bench.soak.sender import Sender
 from bench.soak.service import Service
+from router.demo.ports import reserve_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,10 +68,13 @@ async def soak(folder: Path, database: Database, options: Options) -> Soak:
             name: await stack.enter_async_context(serve_cluster(book, options.fleet.paths(name)))
             for name in CLUSTERS
         }
+        public, admin = stack.enter_context(reserve_ports(2))
         service = Service(
             folder=folder,
             config=options.fleet.write(folder, urls),
             database_url=database.url,
+            public=public,
+            admin=admin,
         )
         stack.push_async_callback(service.end)
         world = World(

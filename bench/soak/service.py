@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from bench.processes import free_port
 from bench.soak.clock import Offset
 from bench.soak.history import Window
 from bench.soak.sender import ask
@@ -43,8 +42,8 @@ class Service:
     folder: Path
     config: Path
     database_url: str
-    public: int = field(default_factory=free_port)
-    admin: int = field(default_factory=free_port)
+    public: int
+    admin: int
     kills: list[Window] = field(default_factory=list)
     _process: asyncio.subprocess.Process | None = None
 

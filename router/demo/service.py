@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import httpx
 from router.demo.fleet import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
 PATIENCE_SECONDS = 30.0
@@ -69,13 +68,6 @@ def _flow(words: list[str]) -> str:
     return "[" + ", ".join(f'"{word}"' for word in words) + "]"
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class ServiceFailed(Exception):
     """The service did not do in time what the demo waits for."""
 
@@ -95,8 +87,10 @@ async def wait_until(
 class Service:
     """`flux-router serve` in a process of its own."""
 
-    def __init__(self, folder: Path, routing_file: Path, path_variable: str) -> None:
-        self.public_port, self._admin_port = free_port(), free_port()
+    def __init__(
+        self, folder: Path, routing_file: Path, path_variable: str, *, ports: Sequence[int]
+    ) -> None:
+        self.public_port, self._admin_port = ports
         self.log = folder / "router.log"
         self._environment = {
             "PATH": path_variable,

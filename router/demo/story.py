@@ -18,6 +18,7 @@ from rich.table import Table
 
 from router.demo.chapters import ALL, CHAPTERS, Chapter
 from router.demo.fleet import LAYERS, Fleet, GitFailed
+from router.demo.ports import reserve_ports
 from router.demo.receivers import FluxStandIn, StandInReceiver, serve_stand_in
 from router.demo.service import Service, ServiceFailed, wait_until, write_routing_file
 
@@ -75,7 +76,8 @@ async def _play(folder: Path, console: Console) -> list[Result]:
         flux_url = await stack.enter_async_context(serve_stand_in(stand_in))
         fleet = Fleet(folder, path_variable)
         file = write_routing_file(folder, repository_url=fleet.host.as_uri(), flux_url=flux_url)
-        service = Service(folder, file, path_variable)
+        ports = stack.enter_context(reserve_ports(2))
+        service = Service(folder, file, path_variable, ports=ports)
         stack.push_async_callback(service.stop)
         await service.start()
         await fleet.create(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.deploy.image import Image, read_image
+from tests.deploy.image import Image
 from tests.deploy.rendered import ROOT, Manifest, only
 
 if TYPE_CHECKING:
@@ -27,20 +26,19 @@ POLL_SECONDS = 0.02
 
 @dataclass(kw_only=True)
 class Pod:
-    """The one container of a Deployment: mounts are folders, ports are free ones here."""
+    """The one container of a Deployment: mounts are folders, ports are others here."""
 
     manifests: tuple[Manifest, ...]
     folder: Path
     secrets: Mapping[str, Mapping[str, str]]
     """Name of a Secret → its keys and values. One that is not there may be missing."""
-    image: Image = field(default_factory=read_image)
-    ports: dict[int, int] = field(default_factory=dict)
+    image: Image
+    ports: Mapping[int, int]
     """Port in the container → port here."""
 
     def __post_init__(self) -> None:
         self.spec: dict[str, Any] = only(self.manifests, "Deployment")["spec"]["template"]["spec"]
         (self.container,) = self.spec["containers"]
-        self.ports = {number: _free_port() for number in sorted(self.image.ports)}
         for mount in self.container["volumeMounts"]:
             self._mount(mount)
 
@@ -152,9 +150,3 @@ async def _status(client: httpx.AsyncClient, url: str) -> int:
 def _without_hosts(routing: str) -> str:
     text = routing.replace("https://github.com", f"https://{NOWHERE}")
     return text.replace("webhook-receiver.flux-system.svc", NOWHERE)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

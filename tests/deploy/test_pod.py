@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,7 +14,9 @@ import asyncpg
 import httpx
 import pytest
 
+from router.demo.ports import reserve_ports
 from tests.builders import github_push, github_request
+from tests.deploy.image import read_image
 from tests.deploy.pod import NOWHERE, PATIENCE_SECONDS, Pod, wait_for
 from tests.deploy.rendered import ROOT, render
 from tests.postgres.fixtures import new_schema, postgres
@@ -28,6 +30,8 @@ __all__ = ["new_schema", "postgres"]
 
 pytestmark = pytest.mark.e2e
 
+MakePod: TypeAlias = Callable[..., Pod]
+
 Lose: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 """Takes away what a Pod needs to be ready, for as long as it is entered."""
 
@@ -40,13 +44,23 @@ SECRETS = {
 """As docs/install.md has them made."""
 
 
-async def test_the_base_answers_as_its_probes_ask(tmp_path: Path) -> None:
-    await answers(Pod(manifests=render(ROOT / "deploy/base"), folder=tmp_path, secrets=SECRETS))
+@pytest.fixture
+def make_pod(tmp_path: Path) -> Iterator[MakePod]:
+    image = read_image()
+    with reserve_ports(len(image.ports)) as reserved:
+        ports = dict(zip(sorted(image.ports), reserved, strict=True))
+        yield partial(Pod, folder=tmp_path, image=image, ports=ports)
 
 
-async def test_replicas_answer_as_their_probes_ask(tmp_path: Path, new_schema: DatabaseUrl) -> None:
+async def test_the_base_answers_as_its_probes_ask(make_pod: MakePod) -> None:
+    await answers(make_pod(manifests=render(ROOT / "deploy/base"), secrets=SECRETS))
+
+
+async def test_replicas_answer_as_their_probes_ask(
+    make_pod: MakePod, new_schema: DatabaseUrl
+) -> None:
     secrets = SECRETS | {"flux-router-database": {"url": new_schema.text}}
-    pod = Pod(manifests=render(ROOT / "deploy/overlays/ha"), folder=tmp_path, secrets=secrets)
+    pod = make_pod(manifests=render(ROOT / "deploy/overlays/ha"), secrets=secrets)
     await answers(pod, lose=partial(without_tables, new_schema))
     assert not list(pod.folder.rglob("*.db")), "the state is in the other database"
 
@@ -111,13 +125,13 @@ async def takes_a_push(pod: Pod) -> None:
 
 
 async def test_a_first_start_without_secrets_ends_with_the_name_of_each_file(
-    tmp_path: Path,
+    make_pod: MakePod,
 ) -> None:
     rest = {"flux-router-admin": SECRETS["flux-router-admin"]}
-    pod = Pod(manifests=render(ROOT / "deploy/base"), folder=tmp_path, secrets=rest)
+    pod = make_pod(manifests=render(ROOT / "deploy/base"), secrets=rest)
     process = await pod.start()
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await process.wait() == 1
-    log = (tmp_path / "log").read_text()
+    log = (pod.folder / "log").read_text()
     for file in ("hooks/github", "git/token", "receivers/controllers", "receivers/apps"):
         assert f"/etc/flux-router/{file} does not exist" in log

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from router.demo.fleet import LAYERS
+from router.demo.ports import reserve_ports
 from router.demo.receivers import Call, StandInReceiver, serve_stand_in
 from router.demo.service import write_routing_file
 from router.demo.story import write_secrets
@@ -28,12 +28,6 @@ __all__ = ["new_schema", "postgres"]
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 """How long a test waits for another process; only a failing test waits that long."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def plain_client(port: int) -> httpx.AsyncClient:
@@ -152,8 +146,8 @@ async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
             for name, token in tokens.items()
         ]
     )
-    public, admin = free_port(), free_port()
     async with AsyncExitStack() as stack:
+        public, admin = stack.enter_context(reserve_ports(2))
         flux_url = await stack.enter_async_context(serve_stand_in(stand_in))
         file = write_routing_file(
             tmp_path, repository_url="https://github.com/acme/fleet", flux_url=flux_url

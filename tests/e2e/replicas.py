@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from router.demo.ports import reserve_ports
 from tests.builders import commit, github_push
-from tests.e2e.conftest import World, free_port, plain_client
+from tests.e2e.conftest import World, plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ PATHS = {
 
 async def join(world: World, name: str) -> World:
     """Another replica beside *world*; not started yet."""
-    public, admin = free_port(), free_port()
+    public, admin = world.stack.enter_context(reserve_ports(2))
     clients = [
         await world.stack.enter_async_context(plain_client(port)) for port in (public, admin)
     ]

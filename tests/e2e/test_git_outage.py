@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from router.demo.fleet import LAYERS
+from router.demo.ports import reserve_ports
 from tests.builders import commit, github_push
-from tests.e2e.conftest import World, free_port
+from tests.e2e.conftest import World
 from tests.e2e.git_process import make_git_process
 
 pytestmark = pytest.mark.e2e
@@ -102,7 +103,8 @@ async def test_a_host_that_hangs_keeps_no_other_repository_and_no_receiver_waiti
 
 
 async def test_a_host_that_is_down_at_the_first_start_holds_nothing_up(world: World) -> None:
-    git = await make_git_process(world, port=free_port())
+    (port,) = world.stack.enter_context(reserve_ports(1))
+    git = await make_git_process(world, port=port)
     await git.adopt()  # every layer, since nobody knows where they stand
     assert await git.troubles() == {"fleet": "the connection was refused"}
     await git.start_host()

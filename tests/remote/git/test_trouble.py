@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sys
 import threading
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from router.core.errors import GitUnavailable
 from router.core.model import Secret
 from router.core.routing import GitAccess
+from router.demo.ports import reserve_ports
 from router.remote.git.fetcher import TOO_LARGE_PAUSE_SECONDS, on_disk
 from tests.fakes.clock import FakeClock
 from tests.remote.git.contract import MAIN, SIDE
@@ -122,13 +122,12 @@ async def test_a_repository_that_is_not_there_is_read_once_it_is(served: Served)
 
 
 async def test_a_host_that_is_down_is_read_once_it_is_up(served: Served, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    access = replace(served.access, url=f"https://127.0.0.1:{port}/fleet.git")
-    with pytest.raises(GitUnavailable, match="refused"):
-        await served.git.fetch_tips(access, [MAIN])
-    async with serve_git(tmp_path / "host", port=port):
-        assert list(await served.git.fetch_tips(access, [MAIN])) == [MAIN]
+    with reserve_ports(1) as (port,):
+        access = replace(served.access, url=f"https://127.0.0.1:{port}/fleet.git")
+        with pytest.raises(GitUnavailable, match="refused"):
+            await served.git.fetch_tips(access, [MAIN])
+        async with serve_git(tmp_path / "host", port=port):
+            assert list(await served.git.fetch_tips(access, [MAIN])) == [MAIN]
 
 
 @pytest.mark.parametrize(
