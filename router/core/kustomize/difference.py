@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from router.core.kustomize.ignored import IGNORE_FILE
+from router.core.kustomize.tree import with_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from router.core.kustomize.closure import Closure
     from router.core.kustomize.tree import FileEntry, Tree
@@ -48,15 +48,5 @@ def find_difference(tree: Tree, changes: Mapping[str, FileEntry | None]) -> Diff
         else:
             contents.add(path)
     return Difference(
-        contents=frozenset(contents), places=frozenset(_with_folders(moved)), is_far=is_far
+        contents=frozenset(contents), places=frozenset(with_folders(moved)), is_far=is_far
     )
-
-
-def _with_folders(paths: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for path in paths:
-        place = path
-        while place not in found:
-            found.add(place)
-            place = dirname(place)
-    return found

@@ -1,13 +1,15 @@
 """YAML text as plain values, with limits that keep a hostile file harmless.
 
 Numbers and booleans stay text: the files that are read here name other files, and nothing else of
-them matters. Values are put together from the parser's events, without recursion, and aliases share
-what they stand for, so that neither deep nesting nor aliases of aliases cost anything.
+them matters. What has a tag (`!!binary`) may be any text, and is an empty list: no text. Values are
+put together from the parser's events, without recursion, and aliases share what they stand for, so
+that neither deep nesting nor aliases of aliases cost anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
 import yaml
@@ -28,6 +30,7 @@ MAX_MERGED_KEYS = 100_000
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _MERGE = "<<"
+_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 class Unreadable(Exception):
@@ -42,6 +45,8 @@ class _Open:
     anchor: str | None
     key: str | None = None
     merged: list[Value] = field(default_factory=list)
+    keys_before: int = 0
+    """Its own keys that stand before a `<<`."""
 
     def add(self, value: Value) -> None:
         if isinstance(self.value, list):
@@ -52,6 +57,7 @@ class _Open:
             self.key = value
         elif self.key == _MERGE:
             self.merged += value if isinstance(value, list) else [value]
+            self.keys_before = len(self.value)
             if len(self.merged) > MAX_MERGED_KEYS:
                 raise Unreadable(f"`<<` merges more than {MAX_MERGED_KEYS} mappings")
             self.key = None
@@ -60,10 +66,17 @@ class _Open:
             self.key = None
 
     def close(self) -> Value:
-        """The value, with what `<<` merges under its own keys."""
+        """The value, with what `<<` merges under its own keys.
+
+        Raises Unreadable where a key stands before a `<<` that has it, too: for kustomize's own
+        files the merged one then counts, for resources and plugins the other.
+        """
         if isinstance(self.value, dict):
+            before = frozenset(islice(self.value, self.keys_before))
             for merged in self.merged:
                 for key, value in _mapping(merged).items():
+                    if key in before:
+                        raise Unreadable(f"`<<` comes after `{key[:60]}`, which it has, too")
                     self.value.setdefault(key, value)
         return self.value
 
@@ -80,28 +93,36 @@ class _Text:
     def take(self, event: yaml.Event) -> None:
         """One event of the parser."""
         if isinstance(event, yaml.SequenceStartEvent):
-            self.opened.append(_Open([], event.anchor))
+            self._open([], event.anchor)
         elif isinstance(event, yaml.MappingStartEvent):
-            self.opened.append(_Open({}, event.anchor))
+            self._open({}, event.anchor)
         elif isinstance(event, yaml.ScalarEvent):
-            is_null = event.implicit[0] and event.value in _NULLS
-            self._put(None if is_null else str(event.value), event.anchor)
+            value = _scalar(event)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = value
+            self._put(value)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 raise Unreadable("an alias stands for something that is not there, or around it")
-            self._put(self.anchors[event.anchor], None)
+            self._put(self.anchors[event.anchor])
         elif isinstance(event, yaml.CollectionEndEvent):
             self._end(self.opened.pop())
+
+    def _open(self, value: list[Value] | dict[str, Value], anchor: str | None) -> None:
+        if anchor is not None:
+            self.anchors.pop(anchor, None)  # from here on it stands for this one
+        self.opened.append(_Open(value, anchor))
 
     def _end(self, ended: _Open) -> None:
         self.merged_keys += sum(len(_mapping(merged)) + 1 for merged in ended.merged)
         if self.merged_keys > MAX_MERGED_KEYS:
             raise Unreadable(f"`<<` merges more than {MAX_MERGED_KEYS} keys")
-        self._put(ended.close(), ended.anchor)
+        value = ended.close()
+        if ended.anchor is not None:
+            self.anchors.setdefault(ended.anchor, value)  # unless defined again within it
+        self._put(value)
 
-    def _put(self, value: Value, anchor: str | None) -> None:
-        if anchor is not None:
-            self.anchors[anchor] = value
+    def _put(self, value: Value) -> None:
         if self.opened:
             self.opened[-1].add(value)
         else:
@@ -123,6 +144,12 @@ def read_documents(content: bytes) -> list[Value]:
     except (yaml.YAMLError, UnicodeError) as error:
         raise Unreadable("it is not YAML") from error
     return text.documents
+
+
+def _scalar(event: yaml.ScalarEvent) -> Value:
+    if event.implicit[0] and event.value in _NULLS:
+        return None
+    return str(event.value) if event.tag in _TEXT_TAGS else []
 
 
 def _mapping(merged: Value) -> dict[str, Value]:

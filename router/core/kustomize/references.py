@@ -52,6 +52,16 @@ _LISTS: Mapping[str, ReferenceKind] = {
 _PATCHES = frozenset({"patches", "patchesJson6902", "replacements"})
 _GENERATORS = frozenset({"configMapGenerator", "secretGenerator"})
 _CHARTS = frozenset({"helmCharts", "helmChartInflationGenerator"})
+_NAMING_KEYS = {
+    key.casefold(): key
+    for key in (
+        *("path", "files", "envs", "env", "targetFilePath", "paths", "replacements"),
+        *("name", "version", "chartName", "chartVersion", "chartHome"),
+        *("values", "valuesFile", "additionalValuesFiles"),
+    )
+}
+"""Kustomize also takes them in other cases: https://pkg.go.dev/encoding/json#Unmarshal"""
+
 _FUNCTION = "config.kubernetes.io/function"
 _BUILTIN = "builtin"
 
@@ -68,9 +78,9 @@ class Reference:
 def read_kustomization(content: bytes) -> tuple[Reference, ...]:
     """What a kustomization file names, each thing once. Raises Unreadable."""
     documents = read_documents(content)
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise Unreadable("it is not one mapping")
-    return read_fields(documents[0])
+    if not documents or not isinstance(documents[0], dict):
+        raise Unreadable("it is no mapping")
+    return read_fields(documents[0])  # kustomize reads no other
 
 
 def read_fields(document: Mapping[str, Value]) -> tuple[Reference, ...]:
@@ -89,7 +99,7 @@ def read_plugins(content: bytes) -> tuple[Reference, ...]:
 
 def is_inline(text: str) -> bool:
     """Whether an entry of `transformers` and the like is the configuration itself."""
-    return "\n" in text or ": " in text
+    return "\n" in text or ": " in text or text.lstrip().startswith("{")
 
 
 def _gather(found: Iterator[Reference]) -> tuple[Reference, ...]:
@@ -165,6 +175,8 @@ def _plugin_fields(documents: list[Value]) -> Iterator[Reference]:
             continue
         plugin = _mapping("plugin", document)
         kind = _text("plugin", plugin, "kind")
+        if kind.endswith("List") and "items" in plugin:
+            raise Unreadable(f"a list of plugins, {kind[:60]!r}, is not followed")
         metadata = _mapping("metadata", plugin.get("metadata"))
         annotations = _mapping("annotations", metadata.get("annotations"))
         if _FUNCTION in annotations or plugin.get("apiVersion") != _BUILTIN:
@@ -178,6 +190,7 @@ def _builtin(kind: str, plugin: Mapping[str, Value]) -> Iterator[Reference]:
         yield from _chart("helmCharts", plugin, _text(kind, plugin, "chartHome"))
         return
     yield from _one(kind, plugin, "path")
+    yield from _one(kind, plugin, "targetFilePath")
     if "replacements" in plugin:
         yield from _paths("replacements", plugin["replacements"])
     for text in _texts(kind, plugin.get("paths")):
@@ -225,4 +238,7 @@ def _mapping(name: str, value: Value) -> Mapping[str, Value]:
         return {}
     if not isinstance(value, dict):
         raise Unreadable(f"`{name}` is no mapping")
+    for key in value:
+        if _NAMING_KEYS.get(key.casefold(), key) != key:
+            raise Unreadable(f"`{key[:60]}` of `{name}` is written in another case")
     return value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from posixpath import dirname
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from router.core.kustomize.ignored import IGNORE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FileKind: TypeAlias = Literal["file", "link", "submodule"]
 
@@ -64,3 +65,14 @@ class Tree:
                 files[path] = entry
         has_same_paths = all((path in self.files) == (path in files) for path in changes)
         return Tree(files, self._order if has_same_paths else None)
+
+
+def with_folders(paths: Iterable[str]) -> set[str]:
+    """The *paths*, and all folders that they are in."""
+    found: set[str] = set()
+    for path in paths:
+        place = path
+        while place not in found:
+            found.add(place)
+            place = dirname(place)
+    return found

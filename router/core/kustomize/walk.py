@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from posixpath import dirname, join
 from typing import TYPE_CHECKING
 
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.found import BUILD, Found, Remote
+from router.core.kustomize.ignored import is_left_out_by_default
 from router.core.kustomize.names import MAX_NAME_CHARACTERS, Names, is_remote
-from router.core.kustomize.references import Reference
+from router.core.kustomize.references import Reference, is_inline
+from router.core.kustomize.tree import with_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -125,6 +128,7 @@ class Walk:
             return
         if not visit.is_root:
             self.found.doubt(visit.by, f"the folder {folder or '.'} has no kustomization file")
+            return
         self._has_plain = True
         outer = self._built_below(folder)
         self._visits += [visit.to(each, visit.by) for each in sorted(outer)]
@@ -134,7 +138,9 @@ class Walk:
             if path.endswith(MANIFEST_SUFFIXES) and not _has_above(dirname(path), outer)
         ]
         applied = [path for path in manifests if path not in self.ignored]
-        for path in applied or manifests:  # a source that serves the folder has rules of its own
+        # A source that serves the folder nevertheless has rules of its own. Where there is nothing
+        # to apply, any one file tells that the folder is there.
+        for path in applied or manifests or islice(self._tree.below(folder), not outer):
             self._add(path, visit.by)
 
     def _built_below(self, folder: str) -> set[str]:
@@ -194,7 +200,7 @@ class Walk:
 
     def _miss(self, reference: Reference, path: str, by: str) -> None:
         """Something that is not in the tree: elsewhere, in a submodule, or missing."""
-        if reference.kind == "patch" and ": " in reference.path:
+        if reference.kind == "patch" and is_inline(reference.path):
             return  # a patch of one line
         submodule = self._names.submodule_of(path)
         if submodule is not None:
@@ -203,6 +209,8 @@ class Walk:
                 self.found.doubt(by, f"{path} is in a submodule")
         elif is_remote(reference.path):
             self.found.remotes[Remote(url=reference.path, by=by)] = None
+            if reference.kind == "plugin":
+                self.found.doubt(by, f"what the plugins of {reference.path} read is not followed")
         else:
             self.found.doubt(by, f"there is no {path or '.'}")
 
@@ -235,9 +243,13 @@ class Walk:
 
     def _add_ignore_files(self) -> None:
         """Those that tell of what was read; any of them tells whether Flux's defaults hold."""
+        if not self._tree.ignore_files:
+            return
+        folders = with_folders(self.found.files)
+        is_any = self._has_plain or any(map(is_left_out_by_default, self.found.files))
         for path in self._tree.ignore_files:
-            if self._has_plain or _is_above_any(dirname(path), self.found.files):
-                self.found.add(path, BUILD)
+            if is_any or dirname(path) in folders:
+                self._add(path, BUILD)
 
     def _has(self, path: str) -> bool:
         entry = self._tree.files.get(path)
@@ -246,18 +258,13 @@ class Walk:
 
 def _is_inline(patch: str) -> bool:
     """Whether it cannot be a file's name; a patch of one short line can."""
-    return "\n" in patch or (": " in patch and len(patch) > MAX_NAME_CHARACTERS)
-
-
-def _is_above_any(folder: str, files: Iterable[str]) -> bool:
-    return any(path.startswith(f"{folder}/") for path in files) if folder else True
+    return "\n" in patch or (is_inline(patch) and len(patch) > MAX_NAME_CHARACTERS)
 
 
 def _has_above(folder: str, folders: Collection[str]) -> bool:
     """Whether *folder*, or one that it is in, is one of *folders*."""
-    while True:
-        if folder in folders:
-            return True
-        if not folder:
+    while folder not in folders:
+        if not folder or not folders:
             return False
         folder = dirname(folder)
+    return True

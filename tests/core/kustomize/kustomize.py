@@ -59,7 +59,7 @@ def _complete(folder: Path, components: Sequence[str]) -> None:
     if not folder.is_dir():
         return
     found = [folder / name for name in KUSTOMIZATION_FILES if (folder / name).exists()]
-    if len(found) > 1:
+    if len(found) > 1 or (found and not components):
         return
     file = found[0] if found else folder / "kustomization.yaml"
     document = yaml.safe_load(file.read_text()) if found else {"resources": _scan(folder, folder)}

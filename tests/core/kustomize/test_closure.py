@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from router.core.kustomize.changed import read_changes
 from router.core.kustomize.closure import Build, Closure, Need, find_closure
 from router.core.kustomize.reader import Reader
 from tests.core.kustomize.trees import blob_of, closure_of, make_tree
@@ -105,7 +106,7 @@ def test_what_is_elsewhere_is_told_and_watched_by_nothing() -> None:
         ("resources: [.]", "is part of a circle"),
         ("resources: x", "`resources` is no list"),
         ("resources: [{}]", "holds something that is no text"),
-        ("[]", "it is not one mapping"),
+        ("[]", "it is no mapping"),
         ("a: b: c", "it is not YAML"),
         ("a: *x", "alias"),
         ("newField: [x]", "field `newField` is not known"),
@@ -154,6 +155,15 @@ def test_a_submodule_is_read_as_the_commit_it_stands_at() -> None:
     assert inside.absent == ()
 
 
+def test_a_folder_without_manifests_counts_when_it_appears_or_goes() -> None:
+    base = {"part/kustomization.yaml": "kind: Component"}
+    files = base | {"apps/README.md": "x", "apps/logo/x.png": "x"}
+    closures = [closure_of(each, "apps", components=("../part",)) for each in (base, files)]
+    for sides in (closures, closures[::-1]):
+        assert read_changes({"apps": sides}, files.keys() - base.keys()).readings
+    assert not read_changes({"apps": [closures[1]] * 2}, ["apps/logo/x.png"]).readings
+
+
 def test_a_folder_that_is_not_there_is_told_apart_from_what_cannot_be_told() -> None:
     files = {"apps/kustomization.yaml": "resources: [x.yaml]", "apps/x.yaml": "x", "file": "x"}
     absent = closure_of(files, "./gone/", components=("../part",))
@@ -164,7 +174,7 @@ def test_a_folder_that_is_not_there_is_told_apart_from_what_cannot_be_told() -> 
     broken = closure_of(files | {"apps/kustomization.yaml": "[]"}, "gone", "apps")
     assert (broken.absent, broken.unknown) == (
         (),
-        "apps/kustomization.yaml: it is not one mapping",
+        "apps/kustomization.yaml: it is no mapping",
     )
     assert closure_of(files, "file").unknown == "file is no folder"
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from router.core.kustomize.changed import read_changes
 from router.core.kustomize.ignored import MAX_RULES, Ignored
@@ -57,9 +61,27 @@ def test_files_are_left_out_as_flux_does_and_none_in_doubt(
     assert {path for path in PATHS if path in ignored} == left
 
 
-def test_a_rule_with_many_stars_is_not_tried() -> None:
-    rule = "*a" * 30 + "b"
-    assert "a" * 200 not in Ignored({".sourceignore": rule.encode()})
+@pytest.mark.parametrize(
+    "path", ["a/logo.png", "x.zip/y.yaml", "a.tar.gz", ".travis.yml", ".github/x", "a/.gitmodules"]
+)
+def test_flux_leaves_out_more_than_manifests_where_there_are_no_rules(path: str) -> None:
+    assert path in Ignored({})
+    is_of_git = path == "a/.gitmodules"
+    assert (path in Ignored({".sourceignore": b"docs/"})) is is_of_git
+    assert path not in Ignored({".sourceignore": b"!.gitmodules"})
+
+
+@pytest.mark.parametrize("end", ["", "b"])
+def test_a_rule_with_many_stars_is_soon_told(end: str) -> None:
+    ignored = Ignored({".sourceignore": ("*a" * 30 + end).encode()})
+    assert f"{'a' * 200}/x" in ignored if not end else f"{'a' * 200}/x" not in ignored
+    assert ignored.is_certain
+
+
+@given(st.text(alphabet="ab.*?", min_size=1, max_size=10), st.text(alphabet="ab.", min_size=1))
+def test_a_rule_leaves_out_what_its_stars_stand_for(rule: str, name: str) -> None:
+    assume("**" not in rule and not {rule, name} & {".", ".."})
+    assert (name in Ignored({".sourceignore": rule.encode()})) == fnmatchcase(name, rule)
 
 
 FILES = {
@@ -105,6 +127,32 @@ def test_an_ignore_file_above_what_a_build_reads_is_read_too() -> None:
     assert closure.unknown is None
 
 
+NAMING = {
+    "apps/kustomization.yaml": "configMapGenerator: [{name: c, files: [logo.png, .gitattributes]}]",
+    "apps/logo.png": "p",
+    "apps/.gitattributes": "a",
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "read"),
+    [
+        ({}, {".sourceignore": "docs/"}, True),
+        ({".sourceignore": "docs/"}, {}, True),
+        ({}, {"docs/.sourceignore": "*.md"}, True),
+        ({".sourceignore": "docs/"}, {".sourceignore": "docs/\n!.gitattributes"}, True),
+        ({".sourceignore": "docs/"}, {".sourceignore": "docs/", "docs/.sourceignore": "a"}, False),
+    ],
+)
+def test_rules_count_that_bring_back_what_flux_leaves_out_by_default(
+    before: dict[str, str], after: dict[str, str], *, read: bool
+) -> None:
+    """Wherever a repository has rules, Flux's defaults hold no more."""
+    closures = [closure_of(NAMING | rules, "apps") for rules in (before, after)]
+    changed = before.items() ^ after.items()
+    assert bool(read_changes({"apps": closures}, dict(changed)).readings) is read
+
+
 def test_a_kustomization_file_that_flux_ignores_counts_and_does_not() -> None:
     files = {
         "apps/kustomization.yaml": "resources: [../base]",
@@ -146,10 +194,11 @@ def test_a_chart_in_a_folder_that_is_read_whole_counts_with_all_its_files() -> N
     assert set(closure_of(files, "plain").files) == {*files}
 
 
-def test_a_link_in_the_place_of_an_ignore_file_leaves_nothing_out() -> None:
+def test_an_ignore_file_that_is_a_link_leaves_nothing_out_and_counts_with_its_target() -> None:
     files = {"plain/x.yaml": "x", "plain/.sops.yaml": "x", "rules": "*"}
     closure = closure_of(files, "plain", links={"plain/.sourceignore": "../rules"})
-    assert set(closure.files) == {"plain/x.yaml", "plain/.sops.yaml", "plain/.sourceignore"}
+    assert set(closure.files) == {*files, "plain/.sourceignore"}
+    assert closure.unknown is None
 
 
 BUILT = {
