@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from router.cli.survey import Level
     from router.config.places import Places
     from router.config.report import Place
-    from router.core.drift import Drift, OtherDependencies, Uncovered
+    from router.core.drift import Drift, LeftOut, OtherDependencies, Uncovered
     from router.core.kustomize.flux import FluxKustomization
 
 SHOWN_NAMES = 10
@@ -32,6 +32,8 @@ def tell_drift(drift: Drift, entry: str, places: Places) -> Iterator[tuple[Level
         yield (*_uncovered(uncovered, place),)
     for other in drift.dependencies:
         yield "warning", places.dependencies[other.layer], _dependencies(other)
+    for left_out in drift.left_out:
+        yield "warning", places.layers[left_out.layer], _left_out(left_out)
     if drift.unserved:
         yield "warning", places.entries[entry], _unserved(drift.unserved)
     for remote in drift.remotes:
@@ -61,6 +63,18 @@ def view_drift(drift: Drift) -> dict[str, Any]:
                 "kustomization": {**_view(each.kustomization), "dependsOn": list(each.flux)},
             }
             for each in drift.dependencies
+        ],
+        "leftOut": [
+            {
+                "layer": each.layer,
+                "source": {
+                    "name": each.source.name.name,
+                    "namespace": each.source.name.namespace,
+                    "file": each.source.file,
+                },
+                "files": list(each.files),
+            }
+            for each in drift.left_out
         ],
         "unserved": [_view(each) for each in drift.unserved],
         "remotes": [
@@ -95,6 +109,16 @@ def _dependencies(other: OtherDependencies) -> str:
     return (
         f"layer `{other.layer}` depends on {own or 'nothing'}, and its Kustomization"
         f" ({printable(other.kustomization.file)}) on {flux or 'nothing'}"
+    )
+
+
+def _left_out(left_out: LeftOut) -> str:
+    source = left_out.source
+    rules = "its `spec.ignore`" if source.ignore else "`.sourceignore`, or as Flux does by default"
+    return (
+        f"the source of layer `{left_out.layer}`, `{printable(source.name.name)}`"
+        f" ({printable(source.file)}), leaves out {counted(len(left_out.files), 'file')} that the"
+        f" layer's build reads, by {rules}: {_names([printable(each) for each in left_out.files])}"
     )
 
 

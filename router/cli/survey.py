@@ -183,7 +183,7 @@ def survey_entry(
         places=places,
         checkout=checkout,
         coverage=cover(entry.index, sorted(snapshot.tree.files), reads),
-        drift=find_drift(entry, names, kustomizations, closures),
+        drift=find_drift(entry, names, kustomizations, checkout.flux.objects.sources, closures),
     )
 
 

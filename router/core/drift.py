@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from router.core.kustomize.closure import Build, Closure
-    from router.core.kustomize.flux import FluxKustomization
+    from router.core.kustomize.flux import FluxKustomization, FluxSource
     from router.core.routing import Repository
 
 
@@ -46,6 +46,15 @@ class RemoteBase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Files that the build of a layer reads, and that its source does not have for Flux."""
+
+    layer: str
+    source: FluxSource
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     unknown: Mapping[str, str]
     """Layer → why it is not known what its build reads."""
@@ -54,6 +63,7 @@ class Drift:
     unserved: tuple[FluxKustomization, ...]
     """Kustomizations that no layer has the name or the folder of."""
     remotes: tuple[RemoteBase, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def builds_to_read(
@@ -72,6 +82,7 @@ def find_drift(
     entry: Repository,
     names: Collection[str],
     kustomizations: Sequence[FluxKustomization],
+    sources: Sequence[FluxSource],
     closures: Mapping[str, Closure],
 ) -> Drift:
     """Compare the layers of *entry* with the Kustomizations that are built of its repository.
@@ -89,6 +100,7 @@ def find_drift(
         dependencies=tuple(_dependencies(entry, names, kustomizations)),
         unserved=tuple(_unserved(builds.values(), names, kustomizations)),
         remotes=tuple(_remotes({name: closures[name] for name in builds})),
+        left_out=tuple(_left_out(kustomizations, sources, closures)),
     )
 
 
@@ -139,6 +151,22 @@ def _remotes(closures: Mapping[str, Closure]) -> Iterator[RemoteBase]:
             found.setdefault(remote.url, (remote.by, {}))[1][layer] = None
     for url, (by, layers) in found.items():
         yield RemoteBase(url=url, by=by, layers=tuple(layers))
+
+
+def _left_out(
+    kustomizations: Sequence[FluxKustomization],
+    sources: Sequence[FluxSource],
+    closures: Mapping[str, Closure],
+) -> Iterator[LeftOut]:
+    by_name = {each.name: each for each in sources}
+    for layer, closure in closures.items():
+        used = dict.fromkeys(each.source for each in _named(kustomizations, layer))
+        for source in (by_name[name] for name in used if name in by_name):
+            ignored = closure.ignored.of_source(source.ignore)
+            read = (path for path in closure.files if not closure.has_rules(path))
+            files = tuple(sorted(path for path in read if path in ignored))
+            if files:
+                yield LeftOut(layer=layer, source=source, files=files)
 
 
 def _named(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:

@@ -104,6 +104,7 @@ def test_json_has_all_of_it_by_its_parts(fleet: Fleet) -> None:
         "unknownBuilds": [],
         "uncovered": [],
         "dependencies": [],
+        "leftOut": [],
         "unserved": [],
         "remotes": [],
         "unread": [],

@@ -122,3 +122,56 @@ def test_a_clone_without_contents_leaves_nothing_silently_out(
     derived = run("derive", "--repo", str(bare))
     assert derived.stdout == "layers: []\n"
     assert derived.stderr.count("the repository lacks its content") == 14
+
+
+SOURCE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: {name}, namespace: flux-system}}
+spec:
+  url: https://github.com/acme/fleet
+  ignore: |
+    /*
+    !/apps/{name}
+    {more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "left_out"),
+    [
+        ("!/base", []),
+        ("# the base is missing", ["base/all.yaml", "base/kustomization.yaml"]),
+        ("!/base/[a]*", []),  # nobody can be sure what that brings back
+    ],
+)
+def test_what_a_source_leaves_out_of_what_the_build_reads_is_told(
+    more: str, left_out: list[str], tmp_path: Path
+) -> None:
+    """A source for each layer has rules of its own, which are easily forgotten."""
+    repo = make_repo(tmp_path / "fleet")
+    used = kustomization("app1", "path: apps/app1", source="{kind: GitRepository, name: app1}")
+    source = SOURCE.format(name="app1", more=more)
+    repo.commit(
+        {
+            "clusters/app1.yaml": f"{source}---\n{used}",
+            "apps/app1/kustomization.yaml": "resources: [../../base]",
+            "base/kustomization.yaml": "resources: [all.yaml]",
+            "base/all.yaml": "a: 1",
+        }
+    )
+    config = tmp_path / "router.yaml"
+    layers = "    layers:\n      - {name: app1, build: ./apps/app1}\n"
+    config.write_text(FILE.partition("    layers:")[0] + layers)
+    fleet = Fleet(repo=repo, config=config)
+    told = [line for line in lines(fleet) if "leaves out" in line]
+    assert told == [
+        f":11:16: warning: the source of layer `app1`, `app1` (clusters/app1.yaml), leaves out"
+        f" 2 files that the layer's build reads, by its `spec.ignore`: {', '.join(left_out)}"
+        for _ in left_out[:1]
+    ]
+    [view] = as_json(fleet.check("-o", "json"))
+    source_view = {"name": "app1", "namespace": "flux-system", "file": "clusters/app1.yaml"}
+    assert view["repositories"][0]["leftOut"] == [
+        {"layer": "app1", "source": source_view, "files": left_out} for _ in left_out[:1]
+    ]

@@ -121,7 +121,7 @@ def own_kustomizations(
 
     *is_own* has the URLs that are this repository's, normalized as those of the sources are.
     """
-    sources = dict(found.objects.sources)
+    sources = {each.name: each.url for each in found.objects.sources}
     is_known = any(url in is_own for url in sources.values())
     own, notes = [], []
     for each in found.objects.kustomizations:

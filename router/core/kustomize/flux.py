@@ -61,6 +61,17 @@ class FluxKustomization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FluxSource:
+    """A GitRepository, as a file has it."""
+
+    name: Resource
+    file: str
+    url: str
+    ignore: str = ""
+    """`spec.ignore`: rules as those of `.sourceignore`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FluxReceiver:
     """A Flux Receiver, and the objects that it makes Flux reconcile."""
 
@@ -75,8 +86,7 @@ class FluxObjects:
     """What files hold of Flux."""
 
     kustomizations: tuple[FluxKustomization, ...] = ()
-    sources: tuple[tuple[Resource, str], ...] = ()
-    """GitRepositories with their URLs."""
+    sources: tuple[FluxSource, ...] = ()
     receivers: tuple[FluxReceiver, ...] = ()
 
 
@@ -90,7 +100,12 @@ def read_objects(file: str, content: bytes) -> FluxObjects:
             if is_kustomization(each) and "sourceRef" in _mapping(each, "spec")
         ),
         sources=tuple(
-            (_own_name(each), _text(each, "spec", "url"))
+            FluxSource(
+                name=_own_name(each),
+                file=file,
+                url=_text(each, "spec", "url"),
+                ignore=_text(each, "spec", "ignore"),
+            )
             for each in found
             if each.get("kind") == "GitRepository" and _has_api(each, _SOURCE_API)
         ),

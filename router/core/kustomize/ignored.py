@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 IGNORE_FILE = ".sourceignore"
+OF_SOURCE = "/spec.ignore"
+"""In the place of an ignore file's path."""
 
 MAX_RULES = 100
 """Of one repository; with more, nothing is left out. Each costs some 0.2 µs a file."""
@@ -61,8 +63,10 @@ class _Rule:
 class Ignored:
     """What the ignore files of one commit leave out."""
 
-    def __init__(self, contents: Mapping[str, bytes | None]) -> None:
-        """*contents* of all ignore files, by path; None for one that nobody can read."""
+    def __init__(self, contents: Mapping[str, bytes | None], of_source: str = "") -> None:
+        """*contents* of all ignore files, by path; None for one that nobody can read. The rules
+        *of_source*, its `spec.ignore`, count more than theirs."""
+        self._contents = contents
         self._rules: dict[str, list[_Rule]] = {}
         """By the folder that they are in, the last first."""
         self._folders: dict[tuple[str, str], int] = {}
@@ -73,11 +77,13 @@ class Ignored:
         """Whether these are all rules, and what each of them means is known."""
         texts = {path: text for path, text in contents.items() if text is not None}
         lines = {path: list(_lines(text)) for path, text in texts.items()}
+        lines[OF_SOURCE] = list(_lines(of_source.encode("utf-8", "surrogatepass")))
         if len(texts) < len(contents) or sum(map(len, lines.values())) > MAX_RULES:
             return
         self._is_default = not any(lines.values())
         for path, rules in lines.items():
-            self._rules[dirname(path)] = [_rule(line) for line in reversed(rules)]
+            if rules:
+                self._rules[dirname(path)] = [_rule(line) for line in reversed(rules)]
         known = (rule.is_known for rules in self._rules.values() for rule in rules)
         self.is_certain = all(known)
 
@@ -92,18 +98,27 @@ class Ignored:
             self._known[path] = self._is_excluded(path)
         return self._known[path]
 
+    def of_source(self, rules: str) -> Ignored:
+        """What a source leaves out whose `spec.ignore` is *rules*."""
+        return Ignored(self._contents, rules)
+
     def _is_excluded(self, path: str) -> bool:
+        if not self._rules:
+            return False
+        rule = self._last_rule(dirname(OF_SOURCE), path)
         folder = path
-        while folder and self._rules:
+        while folder and rule is None:
             folder = dirname(folder)
-            rules = self._rules.get(folder)
-            if rules is None:
-                continue
-            below = path[len(folder) + 1 if folder else 0 :]
-            first = min(_first(rules, below), self._first_of_folders(folder, rules, below))
-            if first < len(rules):
-                return rules[first].is_exclusion
-        return bool(self._rules) and not GIT_NAMES.isdisjoint(path.split("/"))
+            rule = self._last_rule(folder, path[len(folder) + 1 if folder else 0 :])
+        return not GIT_NAMES.isdisjoint(path.split("/")) if rule is None else rule.is_exclusion
+
+    def _last_rule(self, folder: str, path: str) -> _Rule | None:
+        """Of the rules in *folder*, the last that is about *path*, which is relative to it."""
+        rules = self._rules.get(folder)
+        if rules is None:
+            return None
+        first = min(_first(rules, path), self._first_of_folders(folder, rules, path))
+        return rules[first] if first < len(rules) else None
 
     def _first_of_folders(self, folder: str, rules: Sequence[_Rule], path: str) -> int:
         """The first of *rules* that is about a folder that the file is in; many share these."""
@@ -144,7 +159,7 @@ def _rule(line: str) -> _Rule:
     text = line.removeprefix("!").rstrip(" ")
     if text in {"**", "**/"}:
         text = text.removeprefix("*")
-    elif text.endswith("/**"):
+    elif text.endswith("/**") and not text.endswith("//**"):
         text = f"/{text[:-3].removeprefix('/')}"
     regex = GitIgnoreBasicPattern(text).regex if _is_plain(text) else None
     if regex is None:

@@ -41,6 +41,7 @@ PATHS = (
         # What is not plain excludes nothing, or brings back everything.
         ({"": "[ad]*/"}, set()),
         ({"": "apps\\/a"}, set()),
+        ({"": "apps//**"}, set()),
         ({"": "apps/**/x.yaml"}, set()),
         ({"": "apps/\n![a-z]*"}, set()),
         ({"": "apps/\n" + "!" + "x" * 70_000 + "\n"}, set()),
@@ -82,6 +83,27 @@ def test_a_rule_with_many_stars_is_soon_told(end: str) -> None:
 def test_a_rule_leaves_out_what_its_stars_stand_for(rule: str, name: str) -> None:
     assume("**" not in rule and not {rule, name} & {".", ".."})
     assert (name in Ignored({".sourceignore": rule.encode()})) == fnmatchcase(name, rule)
+
+
+@pytest.mark.parametrize(
+    ("of_source", "left"),
+    [
+        ("", {"apps/a/secret.yaml"}),
+        ("# none", {"apps/a/secret.yaml"}),
+        ("!secret.yaml", set()),
+        ("/*\n!/apps/a", {*PATHS} - {"apps/a/x.yaml", "apps/a/secret.yaml"}),
+        ("/apps/[a]", {"apps/a/secret.yaml"}),
+        ("![a]*", set()),
+    ],
+)
+def test_the_rules_of_a_source_count_more_than_those_of_any_folder(
+    of_source: str, left: set[str]
+) -> None:
+    ignored = Ignored({".sourceignore": b"!x.yaml", "apps/a/.sourceignore": b"/secret.yaml"})
+    assert {path for path in PATHS if path in ignored.of_source(of_source)} == left
+    assert {path for path in PATHS if path in Ignored({}).of_source("x.yaml")} == {
+        path for path in PATHS if path.endswith("x.yaml")
+    }
 
 
 FILES = {
