@@ -114,11 +114,11 @@ def _dependencies(other: OtherDependencies) -> str:
 
 def _left_out(left_out: LeftOut) -> str:
     source = left_out.source
-    rules = "its `spec.ignore`" if source.ignore else "`.sourceignore`, or as Flux does by default"
     return (
         f"the source of layer `{left_out.layer}`, `{printable(source.name.name)}`"
         f" ({printable(source.file)}), leaves out {counted(len(left_out.files), 'file')} that the"
-        f" layer's build reads, by {rules}: {_names([printable(each) for each in left_out.files])}"
+        " layer's build reads, by `spec.ignore`, `.sourceignore` or Flux's defaults: "
+        f"{_names([printable(each) for each in left_out.files])}"
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.coverage import find_uncovered
+from router.core.kustomize.found import BUILD
 from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.flux import FluxKustomization, FluxSource
+    from router.core.kustomize.ignored import Ignored
     from router.core.routing import Repository
 
 
@@ -47,7 +49,7 @@ class RemoteBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """Files that the build of a layer reads, and that its source does not have for Flux."""
+    """Files that kustomizations of a layer's build name, and its source does not have for Flux."""
 
     layer: str
     source: FluxSource
@@ -158,15 +160,19 @@ def _left_out(
     sources: Sequence[FluxSource],
     closures: Mapping[str, Closure],
 ) -> Iterator[LeftOut]:
-    by_name = {each.name: each for each in sources}
+    """What no kustomization names may well be meant to be left out. Of sources of one name in
+    several clusters, one that has a file is enough."""
+    rules: dict[str, Ignored] = {}
     for layer, closure in closures.items():
-        used = dict.fromkeys(each.source for each in _named(kustomizations, layer))
-        for source in (by_name[name] for name in used if name in by_name):
-            ignored = closure.ignored.of_source(source.ignore)
-            read = (path for path in closure.files if not closure.has_rules(path))
-            files = tuple(sorted(path for path in read if path in ignored))
-            if files:
-                yield LeftOut(layer=layer, source=source, files=files)
+        named = [path for path, by in closure.files.items() if by != BUILD]
+        for name in dict.fromkeys(each.source for each in _named(kustomizations, layer)):
+            same = [each for each in sources if each.name == name]
+            for each in same:
+                if each.ignore not in rules:
+                    rules[each.ignore] = closure.ignored.of_source(each.ignore)
+            files = [path for path in named if all(path in rules[each.ignore] for each in same)]
+            if same and files:
+                yield LeftOut(layer=layer, source=same[0], files=tuple(sorted(files)))
 
 
 def _named(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:

@@ -1,4 +1,4 @@
-"""Ports of this machine for servers to come."""
+"""Ports that are reserved for servers which are started later."""
 
 from __future__ import annotations
 

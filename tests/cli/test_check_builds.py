@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -124,54 +125,65 @@ def test_a_clone_without_contents_leaves_nothing_silently_out(
     assert derived.stderr.count("the repository lacks its content") == 14
 
 
-SOURCE = """\
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata: {{name: {name}, namespace: flux-system}}
-spec:
-  url: https://github.com/acme/fleet
-  ignore: |
-    /*
-    !/apps/{name}
-    {more}
-"""
+def git_repository(name: str, ignore: str) -> str:
+    return (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+        f"metadata: {{name: {name}, namespace: flux-system}}\n"
+        f"spec: {{url: https://github.com/acme/fleet, ignore: {json.dumps(ignore)}}}\n"
+    )
+
+
+READ = {
+    "apps/app1/kustomization.yaml": "resources: [../../base]",
+    "base/kustomization.yaml": "resources: [all.yaml]",
+    "base/all.yaml": "a: 1",
+}
+BASE = ["base/all.yaml", "base/kustomization.yaml"]
 
 
 @pytest.mark.parametrize(
-    ("more", "left_out"),
+    ("ignores", "more", "left_out"),
     [
-        ("!/base", []),
-        ("# the base is missing", ["base/all.yaml", "base/kustomization.yaml"]),
-        ("!/base/[a]*", []),  # nobody can be sure what that brings back
+        (["/*\n!/apps/app1\n!/base"], {}, []),
+        (["/*\n!/apps/app1"], {}, BASE),
+        (["/*\n!/apps/app1\n!/base/[a]*"], {}, []),  # nobody can be sure what that brings back
+        # Of several clusters, one source of that name that has it is enough.
+        (["/*\n!/apps/app1", ""], {}, []),
+        (["/*\n!/apps/app1", "all.yaml"], {}, ["base/all.yaml"]),
+        ([""], {".sourceignore": "base/"}, BASE),
+        (["# none"], {"base/kustomization.yaml": "configMapGenerator: [{files: [x.png]}]",
+                      "base/x.png": "x"}, ["base/x.png"]),
+        # A folder without a kustomization file has what its source has.
+        (["all.yaml"], {"apps/app1/kustomization.yaml": None, "apps/app1/all.yaml": "a: 1"}, []),
     ],
-)
+)  # fmt: skip
 def test_what_a_source_leaves_out_of_what_the_build_reads_is_told(
-    more: str, left_out: list[str], tmp_path: Path
+    ignores: list[str], more: dict[str, str | None], left_out: list[str], tmp_path: Path
 ) -> None:
     """A source for each layer has rules of its own, which are easily forgotten."""
     repo = make_repo(tmp_path / "fleet")
     used = kustomization("app1", "path: apps/app1", source="{kind: GitRepository, name: app1}")
-    source = SOURCE.format(name="app1", more=more)
-    repo.commit(
-        {
-            "clusters/app1.yaml": f"{source}---\n{used}",
-            "apps/app1/kustomization.yaml": "resources: [../../base]",
-            "base/kustomization.yaml": "resources: [all.yaml]",
-            "base/all.yaml": "a: 1",
-        }
-    )
+    sources = {
+        f"clusters/{number}.yaml": git_repository("app1", ignore)
+        for number, ignore in enumerate(ignores)
+    }
+    files = READ | {"clusters/app1.yaml": used} | sources | more
+    repo.commit({path: text for path, text in files.items() if text is not None})
     config = tmp_path / "router.yaml"
     layers = "    layers:\n      - {name: app1, build: ./apps/app1}\n"
     config.write_text(FILE.partition("    layers:")[0] + layers)
     fleet = Fleet(repo=repo, config=config)
     told = [line for line in lines(fleet) if "leaves out" in line]
-    assert told == [
-        f":11:16: warning: the source of layer `app1`, `app1` (clusters/app1.yaml), leaves out"
-        f" 2 files that the layer's build reads, by its `spec.ignore`: {', '.join(left_out)}"
-        for _ in left_out[:1]
-    ]
     [view] = as_json(fleet.check("-o", "json"))
-    source_view = {"name": "app1", "namespace": "flux-system", "file": "clusters/app1.yaml"}
-    assert view["repositories"][0]["leftOut"] == [
-        {"layer": "app1", "source": source_view, "files": left_out} for _ in left_out[:1]
+    found = view["repositories"][0]["leftOut"]
+    if not left_out:
+        assert (told, found) == ([], [])
+        return
+    count = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
+    assert told == [
+        f":11:16: warning: the source of layer `app1`, `app1` (clusters/0.yaml), leaves out {count}"
+        " that the layer's build reads, by `spec.ignore`, `.sourceignore` or Flux's defaults: "
+        + ", ".join(left_out)
     ]
+    source = {"name": "app1", "namespace": "flux-system", "file": "clusters/0.yaml"}
+    assert found == [{"layer": "app1", "source": source, "files": left_out}]

@@ -1,9 +1,8 @@
 """YAML text as plain values, with limits that keep a hostile file harmless.
 
 Numbers and booleans stay text: the files that are read here name other files, and nothing else of
-them matters. What has a tag (`!!binary`) may be any text, and is an empty list: no text. Values are
-put together from the parser's events, without recursion, and aliases share what they stand for, so
-that neither deep nesting nor aliases of aliases cost anything.
+them matters. Values are put together from the parser's events, without recursion, and aliases share
+what they stand for, so that neither deep nesting nor aliases of aliases cost anything.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ MAX_MERGED_KEYS = 100_000
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _MERGE = "<<"
-_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
+_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"})
 
 
 class Unreadable(Exception):
@@ -65,18 +64,14 @@ class _Open:
             self.value[self.key] = value
             self.key = None
 
-    def close(self) -> Value:
-        """The value, with what `<<` merges under its own keys.
-
-        Raises Unreadable where a key stands before a `<<` that has it, too: for kustomize's own
-        files the merged one then counts, for resources and plugins the other.
-        """
+    def close(self, *, is_strict: bool) -> Value:
+        """The value, with what `<<` merges under its own keys."""
         if isinstance(self.value, dict):
-            before = frozenset(islice(self.value, self.keys_before))
+            before = frozenset(islice(self.value, self.keys_before if is_strict else 0))
             for merged in self.merged:
                 for key, value in _mapping(merged).items():
                     if key in before:
-                        raise Unreadable(f"`<<` comes after `{key[:60]}`, which it has, too")
+                        raise Unreadable(f"`{key[:60]}` stands before a `<<` that has it, too")
                     self.value.setdefault(key, value)
         return self.value
 
@@ -85,6 +80,7 @@ class _Open:
 class _Text:
     """A text as far as it was read."""
 
+    is_strict: bool
     documents: list[Value] = field(default_factory=list)
     opened: list[_Open] = field(default_factory=list)
     anchors: dict[str, Value] = field(default_factory=dict)
@@ -97,7 +93,7 @@ class _Text:
         elif isinstance(event, yaml.MappingStartEvent):
             self._open({}, event.anchor)
         elif isinstance(event, yaml.ScalarEvent):
-            value = _scalar(event)
+            value = _scalar(event, is_strict=self.is_strict)
             if event.anchor is not None:
                 self.anchors[event.anchor] = value
             self._put(value)
@@ -117,7 +113,7 @@ class _Text:
         self.merged_keys += sum(len(_mapping(merged)) + 1 for merged in ended.merged)
         if self.merged_keys > MAX_MERGED_KEYS:
             raise Unreadable(f"`<<` merges more than {MAX_MERGED_KEYS} keys")
-        value = ended.close()
+        value = ended.close(is_strict=self.is_strict)
         if ended.anchor is not None:
             self.anchors.setdefault(ended.anchor, value)  # unless defined again within it
         self._put(value)
@@ -129,11 +125,16 @@ class _Text:
             self.documents.append(value)
 
 
-def read_documents(content: bytes) -> list[Value]:
-    """Every document of a YAML text. Raises Unreadable."""
+def read_documents(content: bytes, *, is_strict: bool = False) -> list[Value]:
+    """Every document of a YAML text. Raises Unreadable.
+
+    With *is_strict* also where kustomize may read its own files otherwise: for a key before a `<<`
+    that has it, too (there the merged one counts, elsewhere the other). What has a tag (`!!binary`)
+    may then be any text, and is an empty list, which is no text.
+    """
     if len(content) > MAX_DOCUMENT_BYTES:
         raise Unreadable(f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB")
-    text = _Text()
+    text = _Text(is_strict)
     try:
         for number, event in enumerate(yaml.parse(content, Loader=yaml.CSafeLoader)):
             if number >= MAX_EVENTS:
@@ -146,10 +147,10 @@ def read_documents(content: bytes) -> list[Value]:
     return text.documents
 
 
-def _scalar(event: yaml.ScalarEvent) -> Value:
+def _scalar(event: yaml.ScalarEvent, *, is_strict: bool) -> Value:
     if event.implicit[0] and event.value in _NULLS:
         return None
-    return str(event.value) if event.tag in _TEXT_TAGS else []
+    return [] if is_strict and event.tag not in _TEXT_TAGS else str(event.value)
 
 
 def _mapping(merged: Value) -> dict[str, Value]:

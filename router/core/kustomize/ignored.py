@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 IGNORE_FILE = ".sourceignore"
-OF_SOURCE = "/spec.ignore"
-"""In the place of an ignore file's path."""
+OF_SOURCE = "/"
+"""In the place of the folder that rules are in: those of the source itself."""
 
 MAX_RULES = 100
 """Of one repository; with more, nothing is left out. Each costs some 0.2 µs a file."""
@@ -76,14 +76,14 @@ class Ignored:
         self.is_certain = False
         """Whether these are all rules, and what each of them means is known."""
         texts = {path: text for path, text in contents.items() if text is not None}
-        lines = {path: list(_lines(text)) for path, text in texts.items()}
+        lines = {dirname(path): list(_lines(text)) for path, text in texts.items()}
         lines[OF_SOURCE] = list(_lines(of_source.encode("utf-8", "surrogatepass")))
         if len(texts) < len(contents) or sum(map(len, lines.values())) > MAX_RULES:
             return
         self._is_default = not any(lines.values())
-        for path, rules in lines.items():
+        for folder, rules in lines.items():
             if rules:
-                self._rules[dirname(path)] = [_rule(line) for line in reversed(rules)]
+                self._rules[folder] = [_rule(line) for line in reversed(rules)]
         known = (rule.is_known for rules in self._rules.values() for rule in rules)
         self.is_certain = all(known)
 
@@ -105,7 +105,7 @@ class Ignored:
     def _is_excluded(self, path: str) -> bool:
         if not self._rules:
             return False
-        rule = self._last_rule(dirname(OF_SOURCE), path)
+        rule = self._last_rule(OF_SOURCE, path)
         folder = path
         while folder and rule is None:
             folder = dirname(folder)

@@ -77,7 +77,7 @@ class Reference:
 
 def read_kustomization(content: bytes) -> tuple[Reference, ...]:
     """What a kustomization file names, each thing once. Raises Unreadable."""
-    documents = read_documents(content)
+    documents = read_documents(content, is_strict=True)
     if not documents or not isinstance(documents[0], dict):
         raise Unreadable("it is no mapping")
     return read_fields(documents[0])  # kustomize reads no other
@@ -94,7 +94,7 @@ def read_plugins(content: bytes) -> tuple[Reference, ...]:
     Raises Unreadable, also for a plugin that is not built into kustomize: nobody can tell what
     that one reads.
     """
-    return _gather(_plugin_fields(read_documents(content)))
+    return _gather(_plugin_fields(read_documents(content, is_strict=True)))
 
 
 def is_inline(text: str) -> bool:
@@ -134,7 +134,8 @@ def _fields(document: Mapping[str, Value]) -> Iterator[Reference]:
 def _listed(name: str, value: Value) -> Iterator[Reference]:
     for text in dict.fromkeys(_texts(name, value)):  # aliases repeat a long text in a few bytes
         if _LISTS[name] == "plugin" and is_inline(text):
-            yield from _plugin_fields(read_documents(text.encode("utf-8", "surrogatepass")))
+            content = text.encode("utf-8", "surrogatepass")
+            yield from _plugin_fields(read_documents(content, is_strict=True))
         else:
             yield Reference(name, _LISTS[name], text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from posixpath import dirname, join
 from typing import TYPE_CHECKING
 
@@ -138,9 +137,9 @@ class Walk:
             if path.endswith(MANIFEST_SUFFIXES) and not _has_above(dirname(path), outer)
         ]
         applied = [path for path in manifests if path not in self.ignored]
-        # A source that serves the folder nevertheless has rules of its own. Where there is nothing
-        # to apply, any one file tells that the folder is there.
-        for path in applied or manifests or islice(self._tree.below(folder), not outer):
+        if not manifests and not outer:  # any one file tells that the folder is there
+            manifests = [next(self._tree.below(folder))]
+        for path in applied or manifests:  # a source that serves the folder has rules of its own
             self._add(path, visit.by)
 
     def _built_below(self, folder: str) -> set[str]:
@@ -249,7 +248,17 @@ class Walk:
         is_any = self._has_plain or any(map(is_left_out_by_default, self.found.files))
         for path in self._tree.ignore_files:
             if is_any or dirname(path) in folders:
-                self._add(path, BUILD)
+                self._add_ignore_file(path)
+
+    def _add_ignore_file(self, path: str) -> None:
+        """One that is a link counts with its target, if it has one; else Flux reads no rules."""
+        aside = Found()
+        real = Names(self._tree, self._reader, aside).resolve(path, "", BUILD)
+        self.found.needs |= aside.needs
+        self.found.asked |= aside.asked
+        for each in (path, *aside.files, real):
+            if each is not None and each in self._tree.files:
+                self.found.add(each, BUILD)
 
     def _has(self, path: str) -> bool:
         entry = self._tree.files.get(path)

@@ -162,6 +162,8 @@ def test_a_folder_without_manifests_counts_when_it_appears_or_goes() -> None:
     for sides in (closures, closures[::-1]):
         assert read_changes({"apps": sides}, files.keys() - base.keys()).readings
     assert not read_changes({"apps": [closures[1]] * 2}, ["apps/logo/x.png"]).readings
+    built = closure_of(files | {"apps/b/kustomization.yaml": "resources: []"}, "apps")
+    assert set(built.files) == {"apps/b/kustomization.yaml"}
 
 
 def test_a_folder_that_is_not_there_is_told_apart_from_what_cannot_be_told() -> None:

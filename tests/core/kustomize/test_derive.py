@@ -203,3 +203,9 @@ def test_a_patch_of_something_else_is_not_told() -> None:
 )
 def test_what_is_no_kustomization_crashes_nothing(text: str) -> None:
     assert derive(ks=text, kustomization=text).layers == ()
+
+
+def test_forms_that_only_kustomizes_own_files_may_not_have_hide_no_kustomization() -> None:
+    odd = "---\nkind: Pod\nlive: &p {on: yes}\nstart: {on: no, <<: *p}\nsize: !!int 5\n"
+    layers = derive(app=kustomization("app") + odd, other=kustomization("other")).layers
+    assert [layer.name for layer in layers] == ["app", "other"]

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router.core.kustomize.changed import read_changes
-from router.core.kustomize.ignored import MAX_RULES, Ignored
+from router.core.kustomize.ignored import MAX_RULE_CHARACTERS, MAX_RULES, Ignored
 from tests.core.kustomize.trees import closure_of
 
 PATHS = (
@@ -42,6 +42,8 @@ PATHS = (
         ({"": "[ad]*/"}, set()),
         ({"": "apps\\/a"}, set()),
         ({"": "apps//**"}, set()),
+        ({"": "/" + "?" * MAX_RULE_CHARACTERS + "\n!" + "*/" * MAX_RULE_CHARACTERS + "\ndocs"},
+         {"docs/x.yaml"}),
         ({"": "apps/**/x.yaml"}, set()),
         ({"": "apps/\n![a-z]*"}, set()),
         ({"": "apps/\n" + "!" + "x" * 70_000 + "\n"}, set()),
@@ -220,6 +222,13 @@ def test_an_ignore_file_that_is_a_link_leaves_nothing_out_and_counts_with_its_ta
     files = {"plain/x.yaml": "x", "plain/.sops.yaml": "x", "rules": "*"}
     closure = closure_of(files, "plain", links={"plain/.sourceignore": "../rules"})
     assert set(closure.files) == {*files, "plain/.sourceignore"}
+    assert closure.unknown is None
+
+
+@pytest.mark.parametrize("target", ["nowhere", "../../out", "/etc/rules"])
+def test_an_ignore_file_that_leads_nowhere_leaves_nothing_out(target: str) -> None:
+    closure = closure_of({"plain/x.yaml": "x"}, "plain", links={"plain/.sourceignore": target})
+    assert set(closure.files) == {"plain/x.yaml", "plain/.sourceignore"}
     assert closure.unknown is None
 
 

@@ -49,36 +49,39 @@ LIST = {"apiVersion": "builtin", "kind": "List", "metadata": {"name": "l"}, "ite
 
 
 @pytest.mark.parametrize(
-    ("changed", "text", "more"),
+    ("changed", "text", "more", "is_known"),
     [
-        ("targets.yaml", "resources: [a.yaml]\ntransformers: [t.yaml]", {"t.yaml": VALUE_ADD}),
-        ("targets.yaml", json.dumps({"resources": ["a.yaml"], "transformers": [VALUE_ADD]}), {}),
+        ("targets.yaml", "resources: [a.yaml]\ntransformers: [t.yaml]",
+         {"t.yaml": VALUE_ADD}, True),
+        ("targets.yaml", json.dumps({"resources": ["a.yaml"], "transformers": [VALUE_ADD]}),
+         {}, True),
         # Field names in other cases, as Go's JSON folds them.
-        ("f.txt", "configMapGenerator: [{name: c, Files: [f.txt]}]", {}),
-        ("f.txt", "configMapGenerator: [{name: c, file\u017f: [f.txt]}]", {}),
-        ("e.env", "configMapGenerator: [{name: c, ENVS: [e.env]}]", {}),
-        ("e.env", "secretGenerator: [{name: c, Env: e.env}]", {}),
-        ("p.yaml", "resources: [a.yaml]\npatches: [{Path: p.yaml}]", {}),
+        ("f.txt", "configMapGenerator: [{name: c, Files: [f.txt]}]", {}, False),
+        ("f.txt", "configMapGenerator: [{name: c, file\u017f: [f.txt]}]", {}, False),
+        ("e.env", "configMapGenerator: [{name: c, ENVS: [e.env]}]", {}, False),
+        ("e.env", "secretGenerator: [{name: c, Env: e.env}]", {}, False),
+        ("p.yaml", "resources: [a.yaml]\npatches: [{Path: p.yaml}]", {}, False),
         ("p.yaml", "resources: [a.yaml]\ntransformers: [t.yaml]",
-         {"t.yaml": f"{PLUGIN}kind: PatchTransformer\nPath: p.yaml"}),
-        ("a.yaml", "Resources: [a.yaml]", {}),
+         {"t.yaml": f"{PLUGIN}kind: PatchTransformer\nPath: p.yaml"}, False),
+        ("a.yaml", "Resources: [a.yaml]", {}, False),
         # In a kustomization file, what `<<` merges counts more than a key before it.
         ("f.txt", "configMapGenerator:\n- name: c\n  files: [k=g.txt]\n"
-         "  <<: {name: d, files: [k=f.txt]}\n", {}),
-        ("b.yaml", "resources: [a.yaml]\n<<: {resources: [b.yaml]}\n", {}),
-        ("f.txt", "generators: [t.yaml]", {"t.yaml": json.dumps(LIST)}),
-        ("f.txt", json.dumps({"generators": [json.dumps(LIST)]}), {}),
-        ("a.yaml", "resources: [!!binary YS55YW1s]", {"YS55YW1s": config_map("1", name="other")}),
-        ("f.txt", "configMapGenerator: [{name: c, !!binary ZmlsZXM=: [f.txt]}]", {}),
+         "  <<: {name: d, files: [k=f.txt]}\n", {}, False),
+        ("b.yaml", "resources: [a.yaml]\n<<: {resources: [b.yaml]}\n", {}, False),
+        ("f.txt", "generators: [t.yaml]", {"t.yaml": json.dumps(LIST)}, False),
+        ("f.txt", json.dumps({"generators": [json.dumps(LIST)]}), {}, False),
+        ("a.yaml", "resources: [!!binary YS55YW1s]",
+         {"YS55YW1s": config_map("1", name="other")}, False),
+        ("f.txt", "configMapGenerator: [{name: c, !!binary ZmlsZXM=: [f.txt]}]", {}, False),
         ("p.yaml", "metadata: &x\n  name: k\n  labels: &x {path: p.yaml}\n"
-         "resources: [a.yaml]\npatches: [*x]\n", {}),
+         "resources: [a.yaml]\npatches: [*x]\n", {}, True),
         # Only the first document is read.
-        ("a.yaml", "resources: [a.yaml]\n---\n", {}),
-        ("a.yaml", "resources: [a.yaml]\n---\nresources: [b.yaml]\n", {}),
+        ("a.yaml", "resources: [a.yaml]\n---\n", {}, True),
+        ("a.yaml", "resources: [a.yaml]\n---\nresources: [b.yaml]\n", {}, True),
     ],
 )  # fmt: skip
 def test_a_file_that_changes_what_is_made_is_read_or_nobody_knows(
-    changed: str, text: str, more: dict[str, str], tmp_path: Path
+    changed: str, text: str, more: dict[str, str], *, is_known: bool, tmp_path: Path
 ) -> None:
     before = FILES | {"apps/kustomization.yaml": text}
     before |= {f"apps/{name}": content for name, content in more.items()}
@@ -88,7 +91,8 @@ def test_a_file_that_changes_what_is_made_is_read_or_nobody_knows(
     assert outputs[0] != outputs[1], "kustomize does not read it"
     closures = [closure_of(files, "apps") for files in (before, after)]
     builds = read_changes({"apps": closures}, [f"apps/{changed}"])
-    assert builds.readings or builds.unknown
+    assert bool(builds.readings) is is_known
+    assert bool(builds.unknown) is not is_known
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,7 @@ def test_a_file_that_changes_what_is_made_is_read_or_nobody_knows(
         json.dumps({"patchesStrategicMerge": ['{"kind":"ConfigMap"}']}),
         "configMapGenerator: [{<<: {files: [f.txt]}, name: c}]",
         "configMapGenerator: [&c {name: c, files: [f.txt]}, {<<: *c, name: d}]",
+        "configMapGenerator: [&c {name: c, files: [f.txt]}, {!!merge <<: *c, name: d}]",
         "resources: [!!str a.yaml, ! b.yaml]",
         "metadata: &x {name: &x k}\nnamespace: *x\n",
     ],
