@@ -81,7 +81,9 @@ def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:
 
 def _read(contents: Mapping[str, bytes | None]) -> FluxFiles:
     found = read_flux(contents)
-    sources = tuple(replace(each, url=normalize_url(each.url)) for each in found.objects.sources)
+    sources = tuple(
+        replace(each, url=each.url and normalize_url(each.url)) for each in found.objects.sources
+    )
     return replace(found, objects=replace(found.objects, sources=sources))
 
 

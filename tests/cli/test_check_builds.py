@@ -125,12 +125,14 @@ def test_a_clone_without_contents_leaves_nothing_silently_out(
     assert derived.stderr.count("the repository lacks its content") == 14
 
 
-def git_repository(name: str, ignore: str) -> str:
+def git_repository(name: str, **spec: str) -> str:
     return (
         "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
-        f"metadata: {{name: {name}, namespace: flux-system}}\n"
-        f"spec: {{url: https://github.com/acme/fleet, ignore: {json.dumps(ignore)}}}\n"
+        f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {json.dumps(spec)}\n"
     )
+
+
+OWN = git_repository("flux-system", url="https://github.com/acme/fleet")
 
 
 READ = {
@@ -153,6 +155,8 @@ BASE = ["base/all.yaml", "base/kustomization.yaml"]
         ([""], {".sourceignore": "base/"}, BASE),
         (["# none"], {"base/kustomization.yaml": "configMapGenerator: [{files: [x.png]}]",
                       "base/x.png": "x"}, ["base/x.png"]),
+        # As bootstrap leaves it; the URL of the layers' sources is told by a patch.
+        (["/*\n!/apps/app1"], {"clusters/gotk-sync.yaml": OWN}, BASE),
         # A folder without a kustomization file has what its source has.
         (["all.yaml"], {"apps/app1/kustomization.yaml": None, "apps/app1/all.yaml": "a: 1"}, []),
     ],
@@ -164,7 +168,7 @@ def test_what_a_source_leaves_out_of_what_the_build_reads_is_told(
     repo = make_repo(tmp_path / "fleet")
     used = kustomization("app1", "path: apps/app1", source="{kind: GitRepository, name: app1}")
     sources = {
-        f"clusters/{number}.yaml": git_repository("app1", ignore)
+        f"clusters/{number}.yaml": git_repository("app1", ignore=ignore)
         for number, ignore in enumerate(ignores)
     }
     files = READ | {"clusters/app1.yaml": used} | sources | more

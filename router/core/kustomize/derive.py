@@ -126,7 +126,7 @@ def own_kustomizations(
     own, notes = [], []
     for each in found.objects.kustomizations:
         url = sources.get(each.source)
-        is_elsewhere = is_known and url is not None and url not in is_own
+        is_elsewhere = is_known and bool(url) and url not in is_own  # a patch may tell the URL
         why = _why_not(each, tree, is_elsewhere=is_elsewhere)
         if why is None:
             own.append(each)

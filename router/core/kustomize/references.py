@@ -121,12 +121,12 @@ def _fields(document: Mapping[str, Value]) -> Iterator[Reference]:
             for entry in _mappings(name, value):
                 yield from _generated(name, entry)
         elif name in _CHARTS:
-            helm = _mapping("helmGlobals", document.get("helmGlobals"))
+            helm = _spelled("helmGlobals", _mapping("helmGlobals", document.get("helmGlobals")))
             home = _text("helmGlobals", helm, "chartHome")
             for entry in _mappings(name, value):
                 yield from _chart(name, entry, home)
         elif name == "openapi":
-            yield from _one(name, _mapping(name, value), "path")
+            yield from _one(name, _spelled(name, _mapping(name, value)), "path")
         elif name not in _PLAIN_FIELDS:
             raise Unreadable(f"kustomize's field `{name[:60]}` is not known here")
 
@@ -171,10 +171,7 @@ def _chart(name: str, entry: Mapping[str, Value], home: str) -> Iterator[Referen
 
 
 def _plugin_fields(documents: list[Value]) -> Iterator[Reference]:
-    for document in documents:
-        if document is None:
-            continue
-        plugin = _mapping("plugin", document)
+    for plugin in _entries("plugin", [each for each in documents if each is not None]):
         kind = _text("plugin", plugin, "kind")
         if kind.endswith("List") and "items" in plugin:
             raise Unreadable(f"a list of plugins, {kind[:60]!r}, is not followed")
@@ -230,8 +227,25 @@ def _mappings(name: str, value: Value) -> Iterator[Mapping[str, Value]]:
         return
     if not isinstance(value, list):
         raise Unreadable(f"`{name}` is no list")
-    for item in value:
-        yield _mapping(name, item)
+    yield from _entries(name, value)
+
+
+def _entries(name: str, items: list[Value]) -> Iterator[Mapping[str, Value]]:
+    """Mappings, each checked once: a few bytes of aliases can name a large one again and again."""
+    spelled: set[int] = set()
+    for item in items:
+        entry = _mapping(name, item)
+        if id(entry) not in spelled:
+            spelled.add(id(_spelled(name, entry)))
+        yield entry
+
+
+def _spelled(name: str, entry: Mapping[str, Value]) -> Mapping[str, Value]:
+    """*entry*, if none of its keys is another spelling of one that names files."""
+    for key in entry:
+        if _NAMING_KEYS.get(key.casefold(), key) != key:
+            raise Unreadable(f"`{key[:60]}` of `{name}` is written in another case")
+    return entry
 
 
 def _mapping(name: str, value: Value) -> Mapping[str, Value]:
@@ -239,7 +253,4 @@ def _mapping(name: str, value: Value) -> Mapping[str, Value]:
         return {}
     if not isinstance(value, dict):
         raise Unreadable(f"`{name}` is no mapping")
-    for key in value:
-        if _NAMING_KEYS.get(key.casefold(), key) != key:
-            raise Unreadable(f"`{key[:60]}` of `{name}` is written in another case")
     return value

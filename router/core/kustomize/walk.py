@@ -178,7 +178,7 @@ class Walk:
     def _name(self, reference: Reference, visit: _Visit, by: str) -> None:
         """Follow one thing that the file *by* names."""
         kind = reference.kind
-        if kind == "patch" and _is_inline(reference.path):
+        if kind == "patch" and _is_no_name(reference.path):
             return
         path = self._names.resolve(reference.path, visit.folder, by)
         if path is None:
@@ -244,11 +244,12 @@ class Walk:
         """Those that tell of what was read; any of them tells whether Flux's defaults hold."""
         if not self._tree.ignore_files:
             return
-        folders = with_folders(self.found.files)
-        is_any = self._has_plain or any(map(is_left_out_by_default, self.found.files))
-        for path in self._tree.ignore_files:
-            if is_any or dirname(path) in folders:
-                self._add_ignore_file(path)
+        telling = list(self._tree.ignore_files)
+        if not self._has_plain and not any(map(is_left_out_by_default, self.found.files)):
+            folders = with_folders(self.found.files)
+            telling = [path for path in telling if dirname(path) in folders]
+        for path in telling:
+            self._add_ignore_file(path)
 
     def _add_ignore_file(self, path: str) -> None:
         """One that is a link counts with its target, if it has one; else Flux reads no rules."""
@@ -265,7 +266,7 @@ class Walk:
         return entry is not None and entry.kind != "submodule"
 
 
-def _is_inline(patch: str) -> bool:
+def _is_no_name(patch: str) -> bool:
     """Whether it cannot be a file's name; a patch of one short line can."""
     return "\n" in patch or (is_inline(patch) and len(patch) > MAX_NAME_CHARACTERS)
 

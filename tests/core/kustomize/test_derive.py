@@ -205,6 +205,15 @@ def test_what_is_no_kustomization_crashes_nothing(text: str) -> None:
     assert derive(ks=text, kustomization=text).layers == ()
 
 
+def test_a_source_whose_url_a_patch_tells_may_be_this_repository() -> None:
+    source = (
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+        "metadata: {name: app, namespace: flux-system}\nspec: {ignore: '/*'}\n"
+    )
+    used = kustomization("app", source="{kind: GitRepository, name: app}")
+    assert only(ks=f"{source}---\n{used}").name == "app"
+
+
 def test_forms_that_only_kustomizes_own_files_may_not_have_hide_no_kustomization() -> None:
     odd = "---\nkind: Pod\nlive: &p {on: yes}\nstart: {on: no, <<: *p}\nsize: !!int 5\n"
     layers = derive(app=kustomization("app") + odd, other=kustomization("other")).layers

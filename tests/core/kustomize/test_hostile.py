@@ -35,6 +35,10 @@ HOSTILE = {
         f"transformers: [{'*p,' * 50_000}missing.yaml]",
         "there is no apps/missing.yaml",
     ),
+    "a mapping, named again and again": (
+        f"metadata: &a {KEYS}\npatches: [{'*a,' * 50_000}]\nresources: [missing.yaml]",
+        "there is no apps/missing.yaml",
+    ),
     "over 1 MiB": ("#" * (MAX_DOCUMENT_BYTES + 1), "it is larger than 1024 KiB"),
     "one name": (f"resources: ['{'@' * 500_000}']", "a name has more than 4096 characters"),
     "names that are slow to tell from URLs": (

@@ -112,6 +112,33 @@ def test_what_is_plain_is_known(text: str) -> None:
     assert closure_of(FILES | {"apps/kustomization.yaml": text}, "apps").unknown is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configMapGenerator: [{FILES: []}]",
+        "secretGenerator: [{Envs: []}]",
+        "configMapGenerator: [{eNv: x}]",
+        "patches: [{PATH: x}]",
+        "openapi: {Path: x}",
+        "helmCharts: [{Name: x}]",
+        "helmCharts: [{name: x, Version: x}]",
+        "helmCharts: [{name: x, ValuesFile: x}]",
+        "helmCharts: [{name: x, additionalvaluesfiles: [x]}]",
+        "helmCharts: [{name: x}]\nhelmGlobals: {charthome: x}",
+        "helmChartInflationGenerator: [{ChartName: x}]",
+        "helmChartInflationGenerator: [{chartName: x, ChartVersion: x}]",
+        "helmChartInflationGenerator: [{chartName: x, Values: x}]",
+        "transformers: ['{apiVersion: builtin, kind: X, Paths: [x]}']",
+        "transformers: ['{apiVersion: builtin, kind: X, Replacements: []}']",
+        "transformers: ['{apiVersion: builtin, kind: X, replacements: [{Path: x}]}']",
+        "transformers: ['{apiVersion: builtin, kind: ValueAddTransformer, targetfilepath: x}']",
+    ],
+)
+def test_no_field_that_names_files_is_overlooked_in_another_case(text: str) -> None:
+    closure = closure_of({"apps/kustomization.yaml": text}, "apps")
+    assert "is written in another case" in (closure.unknown or "")
+
+
 def test_what_plugins_from_elsewhere_read_is_not_known() -> None:
     text = "transformers: ['https://example.com/t.yaml']"
     closure = closure_of({"apps/kustomization.yaml": text}, "apps")
