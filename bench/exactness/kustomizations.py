@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from router.core.declared.objects import read_objects
 from router.core.kustomize.documents import Unreadable
-from router.core.kustomize.flux import read_objects
 from router.core.kustomize.walk import MANIFEST_SUFFIXES
 
 if TYPE_CHECKING:
     from bench.exactness.clone import Clone
+    from router.core.declared.objects import FluxKustomization
     from router.core.kustomize.closure import Build
-    from router.core.kustomize.flux import FluxKustomization
     from router.core.kustomize.tree import Tree
 
 

@@ -21,8 +21,8 @@ from router.cli.tables import counted, printable
 from router.config.edit import edit_layers
 from router.config.layer_text import block_layer
 from router.config.load import check_text
+from router.core.declared.derive import Derived, derive_layers
 from router.core.errors import ConfigInvalid, SettingsInvalid
-from router.core.kustomize.derive import Derived, derive_layers
 from router.core.kustomize.names import folder_of
 from router.remote.git.checkout import resolve_commit
 from router.remote.git.snapshots import Snapshot

@@ -6,14 +6,9 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from router.core.declared.files import FluxFiles, Note, may_matter, read_flux
+from router.core.declared.ownership import own_kustomizations
 from router.core.kustomize.closure import Build
-from router.core.kustomize.derive import (
-    FluxFiles,
-    Note,
-    may_matter,
-    own_kustomizations,
-    read_flux,
-)
 from router.core.kustomize.names import folder_of
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, MANIFEST_SUFFIXES
 from router.core.naming import normalize_url

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from router.cli.survey import Level
     from router.config.places import Places
     from router.config.report import Place
+    from router.core.declared.objects import FluxKustomization
     from router.core.drift import Drift, LeftOut, OtherDependencies, Uncovered
-    from router.core.kustomize.flux import FluxKustomization
 
 SHOWN_NAMES = 10
 """Files, or Kustomizations, that one finding names; JSON has all of them."""

@@ -10,8 +10,8 @@ from router.cli.drifts import tell_drift, view_drift
 from router.cli.entries import own_urls
 from router.cli.tables import counted, printable
 from router.core.coverage import cover
+from router.core.declared.ownership import own_kustomizations
 from router.core.drift import builds_to_read, find_drift
-from router.core.kustomize.derive import own_kustomizations
 from router.core.model import Problem
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from router.config.places import Places
     from router.config.report import Place
     from router.core.coverage import Coverage, SharedFiles
+    from router.core.declared.files import FluxFiles
     from router.core.drift import Drift
-    from router.core.kustomize.derive import FluxFiles
     from router.core.routing import Repository
     from router.remote.git.snapshots import Snapshot
 

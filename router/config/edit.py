@@ -26,7 +26,7 @@ from router.core.match import LayerIndex, match_layers
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from router.core.kustomize.derive import DerivedLayer
+    from router.core.declared.derive import DerivedLayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from router.config.form import DEFAULT_NAMESPACE, DEFAULT_RECEIVER_TYPE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from router.core.kustomize.derive import DerivedLayer
+    from router.core.declared.derive import DerivedLayer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 _TEXT = "tag:yaml.org,2002:str"

@@ -12,8 +12,8 @@ from router.core.kustomize.names import folder_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from router.core.declared.objects import FluxKustomization, FluxSource
     from router.core.kustomize.closure import Build, Closure
-    from router.core.kustomize.flux import FluxKustomization, FluxSource
     from router.core.kustomize.ignored import Ignored
     from router.core.routing import Repository
 

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.fleet import Fleet, as_json, run
 from tests.cli.test_builds import FILE
 from tests.cli.test_check import lines
-from tests.core.kustomize.test_derive import kustomization
+from tests.core.declared.test_derive import kustomization
 from tests.remote.git.local import make_repo
 
 REMOTE = "https://example.org/base?ref=v1"

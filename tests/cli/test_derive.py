@@ -9,7 +9,7 @@ import pytest
 from router.core.errors import ConfigInvalid, SettingsInvalid
 from tests.cli.fleet import Fleet, run
 from tests.cli.test_builds import FILE
-from tests.core.kustomize.test_derive import kustomization
+from tests.core.declared.test_derive import kustomization
 from tests.remote.git.local import make_repo
 
 VARS = "postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}"

@@ -11,8 +11,8 @@ from router.config.edit import edit_layers
 from router.config.layer_text import block_layer, literal_pattern, scalar
 from router.config.load import check_text
 from router.core.changes import ExactPaths
-from router.core.kustomize.derive import DerivedLayer
-from router.core.kustomize.flux import FluxReceiver
+from router.core.declared.derive import DerivedLayer
+from router.core.declared.objects import FluxReceiver
 from router.core.match import LayerIndex, match_layers
 
 HEAD = """\

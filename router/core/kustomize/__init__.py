@@ -1,1 +1,1 @@
-"""What kustomize reads of a repository, and what Flux has built of it."""
+"""What kustomize reads of a repository."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.kustomize.derive import Derived, DerivedLayer, derive_layers, read_flux
+from router.core.declared.derive import Derived, DerivedLayer, derive_layers
+from router.core.declared.files import read_flux
 from tests.core.kustomize.trees import make_tree
 
 OWN = "https://git.example/acme/fleet"
