@@ -22,14 +22,16 @@ from router.config.edit import edit_layers
 from router.config.layer_text import block_layer
 from router.config.load import check_text
 from router.core.declared.derive import Derived, derive_layers
+from router.core.declared.ownership import Ours, own_kustomizations
 from router.core.errors import ConfigInvalid, SettingsInvalid
 from router.core.kustomize.names import folder_of
 from router.remote.git.checkout import resolve_commit
 from router.remote.git.snapshots import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
+    from router.core.declared.files import Note
     from router.core.routing import Repository
 
 
@@ -82,7 +84,8 @@ def derive(
     if file is None and repository is not None:
         raise click.UsageError("--repository goes with --config or --write")
     entry = None if file is None else _pick(file, repository, repo)
-    derived = _derive(repo, rev, folder, own_urls(repo, () if entry is None else (entry,)))
+    ours = Ours(urls=own_urls(repo, () if entry is None else (entry,)), entry=entry)
+    derived = _derive(repo, rev, folder, ours)
     _tell(f"{note.file}: {note.message}" for note in derived.notes)
     if file is None or entry is None:
         layers = [block_layer(each, "  ") for each in derived.layers]
@@ -100,14 +103,18 @@ def _pick(file: Path, name: str | None, repo: Path) -> Repository:
     return entries[0]
 
 
-def _derive(repo: Path, rev: str, folder: str | None, own: Collection[str]) -> Derived:
+def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
     snapshot = Snapshot(repo, resolve_commit(repo, rev))
+    notes: tuple[Note, ...] = ()
     if folder is None:
-        return derive_layers(discover_all(snapshot), snapshot.tree, own)
-    if not snapshot.tree.is_folder(folder_of(folder)):
+        found = discover_all(snapshot)
+    elif snapshot.tree.is_folder(folder_of(folder)):
+        found, notes = discover_below(snapshot, folder, ours)
+    else:
         raise SettingsInvalid(f"{repo}: there is no folder {folder!r} at {rev}")
-    found, notes = discover_below(snapshot, folder, own)
-    derived = derive_layers(found, snapshot.tree, own)
+    owned = own_kustomizations(found, snapshot.tree, ours)
+    closures = snapshot.closures({each.build for each in owned.kustomizations})
+    derived = derive_layers(owned, found, snapshot.tree, closures)
     return Derived(layers=derived.layers, notes=(*notes, *derived.notes))
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from router.core.declared.charts import descriptions
 from router.core.declared.files import FluxFiles, Note, may_matter, read_flux
 from router.core.declared.ownership import own_kustomizations
 from router.core.kustomize.closure import Build
 from router.core.kustomize.names import folder_of
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, MANIFEST_SUFFIXES
-from router.core.naming import normalize_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from router.core.declared.ownership import Ours
     from router.core.kustomize.closure import Closure
     from router.remote.git.snapshots import Snapshot
 
@@ -33,22 +33,22 @@ def discover_all(snapshot: Snapshot) -> FluxFiles:
     for start in range(0, len(paths), FILES_AT_ONCE):
         some = snapshot.contents(paths[start : start + FILES_AT_ONCE])
         contents |= {path: content for path, content in some.items() if may_matter(path, content)}
-    return _read(contents)
+    return _with_charts(snapshot, contents)
 
 
 def discover_below(
-    snapshot: Snapshot, folder: str, own: Collection[str]
+    snapshot: Snapshot, folder: str, ours: Ours
 ) -> tuple[FluxFiles, tuple[Note, ...]]:
     """What the build of *folder* applies of Flux, and what the builds of that apply; and notes on
     those builds of which something may be missing.
 
-    *own* are the URLs of this repository; builds of others cannot be read. Raises SettingsInvalid.
+    Builds of other repositories than *ours* cannot be read. Raises SettingsInvalid.
     """
     notes: list[Note] = []
     contents: dict[str, bytes | None] = {}
     followed: set[Build] = set()
     builds = {Build(folders=(folder_of(folder),))}
-    found = _read(contents)
+    found = read_flux(contents)
     for _ in range(MAX_NESTING):
         closures = snapshot.closures(builds - followed)
         followed |= builds
@@ -56,14 +56,15 @@ def discover_below(
         reads = (path for closure in closures.values() for path in closure.files)
         paths = set(filter(_is_manifest, reads))
         contents |= snapshot.contents(paths - contents.keys())
-        found = _read(contents)
-        kustomizations, _ = own_kustomizations(found, snapshot.tree, own)
-        builds = {each.build for each in kustomizations}
+        found = read_flux(contents)
+        owned = own_kustomizations(found, snapshot.tree, ours)
+        builds = {each.build for each in owned.kustomizations}
         if builds <= followed:
             break
     else:
         message = f"Kustomizations apply others more than {MAX_NESTING} deep, and no further"
         notes.append(Note(file=folder, message=f"{message} ones are looked for"))
+    found = _with_charts(snapshot, contents)
     return found, tuple(sorted(notes, key=attrgetter("file")))
 
 
@@ -74,12 +75,17 @@ def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:
             yield Note(file=build.folders[0] or ".", message=message)
 
 
-def _read(contents: Mapping[str, bytes | None]) -> FluxFiles:
+def _with_charts(snapshot: Snapshot, contents: dict[str, bytes | None]) -> FluxFiles:
+    """What *contents* hold, with the descriptions of the charts that are made of this commit."""
     found = read_flux(contents)
-    sources = tuple(
-        replace(each, url=each.url and normalize_url(each.url)) for each in found.objects.sources
-    )
-    return replace(found, objects=replace(found.objects, sources=sources))
+    while missing := {
+        path
+        for path in descriptions(found.objects.charts, found.contents)
+        if path in snapshot.tree.files and path not in contents
+    }:
+        contents |= {path: None for path in missing} | snapshot.contents(missing)
+        found = read_flux(contents)
+    return found
 
 
 def _is_manifest(path: str) -> bool:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from router.config.places import Places
     from router.config.report import Place
     from router.core.declared.objects import FluxKustomization
-    from router.core.drift import Drift, LeftOut, OtherDependencies, Uncovered
+    from router.core.declared.ownership import NotDerived
+    from router.core.drift import Differing, Drift, LeftOut, SharedSource, Uncovered, Unwatched
 
 SHOWN_NAMES = 10
 """Files, or Kustomizations, that one finding names; JSON has all of them."""
@@ -30,12 +31,19 @@ def tell_drift(drift: Drift, entry: str, places: Places) -> Iterator[tuple[Level
     for uncovered in drift.uncovered:
         place = next(iter(places.patterns[uncovered.layer]), places.layers[uncovered.layer])
         yield (*_uncovered(uncovered, place),)
-    for other in drift.dependencies:
-        yield "warning", places.dependencies[other.layer], _dependencies(other)
+    for unwatched in drift.unwatched:
+        yield "warning", places.layers[unwatched.layer], _unwatched(unwatched)
+    for differing in drift.differing:
+        found = places.dependencies if differing.key == "dependsOn" else places.builds
+        yield "warning", found[differing.layer], _differing(differing)
     for left_out in drift.left_out:
         yield "warning", places.layers[left_out.layer], _left_out(left_out)
+    for shared in drift.shared_sources:
+        yield "warning", places.layers[shared.layers[0]], _shared(shared)
     if drift.unserved:
         yield "warning", places.entries[entry], _unserved(drift.unserved)
+    if drift.unfollowed:
+        yield "note", places.entries[entry], _unfollowed(drift.unfollowed)
     for remote in drift.remotes:
         message = (
             f"nothing watches `{printable(remote.url)}`, which {printable(remote.by)} has the build"
@@ -56,14 +64,17 @@ def view_drift(drift: Drift) -> dict[str, Any]:
             }
             for each in drift.uncovered
         ],
-        "dependencies": [
+        "unwatched": [
             {
                 "layer": each.layer,
-                "dependsOn": list(each.own),
-                "kustomization": {**_view(each.kustomization), "dependsOn": list(each.flux)},
+                "kustomization": _view(each.kustomization),
+                "files": list(each.files),
             }
-            for each in drift.dependencies
+            for each in drift.unwatched
         ],
+        "builds": _view_differing(drift, "build"),
+        "components": _view_differing(drift, "components"),
+        "dependencies": _view_differing(drift, "dependsOn"),
         "leftOut": [
             {
                 "layer": each.layer,
@@ -76,12 +87,34 @@ def view_drift(drift: Drift) -> dict[str, Any]:
             }
             for each in drift.left_out
         ],
+        "sharedSources": [
+            {
+                "source": {"name": each.source.name, "namespace": each.source.namespace},
+                "layers": list(each.layers),
+            }
+            for each in drift.shared_sources
+        ],
         "unserved": [_view(each) for each in drift.unserved],
+        "unfollowed": [
+            {**_view(each.kustomization), "reason": each.reason} for each in drift.unfollowed
+        ],
         "remotes": [
             {"url": each.url, "file": each.by, "layers": list(each.layers)}
             for each in drift.remotes
         ],
     }
+
+
+def _view_differing(drift: Drift, key: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "layer": each.layer,
+            key: list(each.own),
+            "kustomization": {**_view(each.kustomization), key: list(each.flux)},
+        }
+        for each in drift.differing
+        if each.key == key
+    ]
 
 
 def _view(each: FluxKustomization) -> dict[str, str]:
@@ -104,11 +137,42 @@ def _uncovered(uncovered: Uncovered, place: Place) -> tuple[Level, Place, str]:
     )
 
 
-def _dependencies(other: OtherDependencies) -> str:
-    own, flux = (_names([f"`{name}`" for name in names]) for names in (other.own, other.flux))
+def _unwatched(unwatched: Unwatched) -> str:
     return (
-        f"layer `{other.layer}` depends on {own or 'nothing'}, and its Kustomization"
-        f" ({printable(other.kustomization.file)}) on {flux or 'nothing'}"
+        f"Flux takes variables or charts for layer `{unwatched.layer}`"
+        f" ({printable(unwatched.kustomization.file)}) from"
+        f" {counted(len(unwatched.files), 'file')} whose change does not call it:"
+        f" {_names([printable(path) for path in unwatched.files])}; add them to its `paths`"
+    )
+
+
+def _differing(differing: Differing) -> str:
+    own, flux = (
+        _names([f"`{printable(name)}`" for name in names])
+        for names in (differing.own, differing.flux)
+    )
+    verb = {"build": "builds", "components": "has components", "dependsOn": "depends on"}
+    linked = {"build": " builds", "components": " has", "dependsOn": " on"}
+    return (
+        f"layer `{differing.layer}` {verb[differing.key]} {own or 'nothing'}, and its Kustomization"
+        f" ({printable(differing.kustomization.file)}){linked[differing.key]} {flux or 'nothing'}"
+    )
+
+
+def _shared(shared: SharedSource) -> str:
+    return (
+        f"{_layers(shared.layers)} have receivers of their own, and Kustomizations with one source,"
+        f" {printable(str(shared.source))}: a call of any has Flux build all of them"
+    )
+
+
+def _unfollowed(unfollowed: Sequence[NotDerived]) -> str:
+    told = counted(len(unfollowed), "Flux Kustomization")
+    first = unfollowed[0]
+    return (
+        f"{told} of this repository cannot be followed, such as"
+        f" `{printable(first.kustomization.name)}` ({printable(first.kustomization.file)}):"
+        f" {printable(first.reason)}"
     )
 
 

@@ -10,8 +10,9 @@ from router.cli.drifts import tell_drift, view_drift
 from router.cli.entries import own_urls
 from router.cli.tables import counted, printable
 from router.core.coverage import cover
-from router.core.declared.ownership import own_kustomizations
-from router.core.drift import builds_to_read, find_drift
+from router.core.declared.derive import find_beside
+from router.core.declared.ownership import Ours, own_kustomizations
+from router.core.drift import Declared, builds_to_read, find_drift
 from router.core.model import Problem
 
 if TYPE_CHECKING:
@@ -171,19 +172,25 @@ def survey_entry(
 
     Raises SettingsInvalid.
     """
-    snapshot, own = checkout.snapshot, own_urls(checkout.repo, (entry,))
-    kustomizations, _ = own_kustomizations(checkout.flux, snapshot.tree, own)
-    builds = builds_to_read(entry, kustomizations)
-    found = snapshot.closures(set(builds.values()))
+    snapshot = checkout.snapshot
+    ours = Ours(urls=own_urls(checkout.repo, (entry,)), entry=entry)
+    owned = own_kustomizations(checkout.flux, snapshot.tree, ours)
+    builds = builds_to_read(entry, owned.kustomizations)
+    found = snapshot.closures({*builds.values(), *(each.build for each in owned.kustomizations)})
+    beside, _ = find_beside(owned, checkout.flux, snapshot.tree, found)
     closures = {name: found[build] for name, build in builds.items()}
     reads = {name: closures[name].files for name in entry.builds}
+    declared = Declared(
+        owned=owned,
+        beside={each: snapshot.tree.expand(paths) for each, paths in beside.items()},
+    )
     return Survey(
         file=file,
         entry=entry,
         places=places,
         checkout=checkout,
         coverage=cover(entry.index, sorted(snapshot.tree.files), reads),
-        drift=find_drift(entry, names, kustomizations, checkout.flux.objects.sources, closures),
+        drift=find_drift(entry, names, declared, closures),
     )
 
 

@@ -253,9 +253,11 @@ def _change_flow(
 
 
 def _matches(patterns: Sequence[str], path: str) -> bool:
+    """Whether they cover a file; or a chart's folder, as far as one file deep in it tells."""
     if not patterns:
         return False
-    matched = match_layers(LayerIndex([("layer", patterns)]), ExactPaths((path,)))
+    file = f"{path}templates/tests/-" if path.endswith("/") else path
+    matched = match_layers(LayerIndex([("layer", patterns)]), ExactPaths((file,)))
     return any(match.is_affected for match in matched.matches)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from posixpath import join, normpath
+from typing import TYPE_CHECKING, Literal
 
 from router.core.coverage import find_uncovered
 from router.core.kustomize.found import BUILD
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from router.core.declared.objects import FluxKustomization, FluxSource
+    from router.core.declared.ownership import NotDerived, Owned
+    from router.core.flux_objects import Resource
     from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.ignored import Ignored
-    from router.core.routing import Repository
+    from router.core.routing import Layer, Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +32,31 @@ class Uncovered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherDependencies:
-    """A layer that depends on others than its Kustomization does."""
+class Differing:
+    """A layer that says otherwise than its Kustomization."""
 
     layer: str
+    key: Literal["build", "components", "dependsOn"]
     own: tuple[str, ...]
     kustomization: FluxKustomization
     flux: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwatched:
+    """Files that Flux reads for a layer beside its build, and whose change does not call it."""
+
+    layer: str
+    files: tuple[str, ...]
+    kustomization: FluxKustomization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSource:
+    """Layers with receivers of their own whose Kustomizations have one source."""
+
+    source: Resource
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +78,30 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the files of an entry's repository declare of Flux."""
+
+    owned: Owned
+    beside: Mapping[FluxKustomization, tuple[str, ...]]
+    """The files that Flux reads for a Kustomization beside its build."""
+
+    @property
+    def kustomizations(self) -> Sequence[FluxKustomization]:
+        return self.owned.kustomizations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     unknown: Mapping[str, str]
     """Layer → why it is not known what its build reads."""
     uncovered: tuple[Uncovered, ...]
-    dependencies: tuple[OtherDependencies, ...]
+    unwatched: tuple[Unwatched, ...]
+    differing: tuple[Differing, ...]
+    shared_sources: tuple[SharedSource, ...]
     unserved: tuple[FluxKustomization, ...]
     """Kustomizations that no layer has the name or the folder of."""
+    unfollowed: tuple[NotDerived, ...]
+    """Kustomizations of this repository of which too little can be told."""
     remotes: tuple[RemoteBase, ...]
     left_out: tuple[LeftOut, ...]
 
@@ -83,15 +121,14 @@ def builds_to_read(
 def find_drift(
     entry: Repository,
     names: Collection[str],
-    kustomizations: Sequence[FluxKustomization],
-    sources: Sequence[FluxSource],
+    declared: Declared,
     closures: Mapping[str, Closure],
 ) -> Drift:
     """Compare the layers of *entry* with the Kustomizations that are built of its repository.
 
     *names* are those of all layers there are, *closures* those of `builds_to_read`.
     """
-    builds = entry.builds
+    builds, kustomizations = entry.builds, declared.kustomizations
     return Drift(
         unknown={
             name: closures[name].unknown or ""
@@ -99,10 +136,16 @@ def find_drift(
             if closures[name].unknown is not None
         },
         uncovered=tuple(_uncovered(entry, kustomizations, closures)),
-        dependencies=tuple(_dependencies(entry, names, kustomizations)),
+        unwatched=tuple(_unwatched(entry, declared, closures)),
+        differing=(
+            *_other_builds(entry, kustomizations),
+            *_dependencies(entry, names, kustomizations),
+        ),
+        shared_sources=tuple(_shared_sources(entry, kustomizations)),
         unserved=tuple(_unserved(builds.values(), names, kustomizations)),
+        unfollowed=tuple(each for each in declared.owned.left_out if each.is_ours),
         remotes=tuple(_remotes({name: closures[name] for name in builds})),
-        left_out=tuple(_left_out(kustomizations, sources, closures)),
+        left_out=tuple(_left_out(declared.owned, closures)),
     )
 
 
@@ -121,9 +164,61 @@ def _uncovered(
             )
 
 
+def _unwatched(
+    entry: Repository, declared: Declared, closures: Mapping[str, Closure]
+) -> Iterator[Unwatched]:
+    """Of several clusters, one whose files all count is enough."""
+    for layer in entry.layers:
+        closure = closures[layer.name] if layer.build else None
+        if closure is not None and closure.unknown is not None:
+            continue  # every push calls it
+        found = []
+        for each in _named(declared.kustomizations, layer.name):
+            read = declared.beside[each]
+            files = [path for path in read if closure is None or path not in closure.files]
+            found.append((each, find_uncovered(entry.index, {layer.name: files})))
+        if found and all(uncovered for _, uncovered in found):
+            first, uncovered = found[0]
+            yield Unwatched(layer=layer.name, files=uncovered[layer.name], kustomization=first)
+
+
+def _other_builds(
+    entry: Repository, kustomizations: Sequence[FluxKustomization]
+) -> Iterator[Differing]:
+    """Of several clusters, one that agrees is enough."""
+    for layer in entry.layers:
+        found, build = _named(kustomizations, layer.name), layer.build
+        if not found or build is None:
+            continue
+        folders = {folder_of(folder) for folder in build.folders}
+        same = [each for each in found if each.folder in folders]
+        if not same:
+            yield Differing(
+                layer=layer.name,
+                key="build",
+                own=build.folders,
+                kustomization=found[0],
+                flux=(f"./{found[0].folder}",),
+            )
+        elif all(_components(each, build.components) != _components(each) for each in same):
+            yield Differing(
+                layer=layer.name,
+                key="components",
+                own=build.components,
+                kustomization=same[0],
+                flux=same[0].components,
+            )
+
+
+def _components(each: FluxKustomization, components: Sequence[str] | None = None) -> frozenset[str]:
+    """The folders of its components, or of others as if they were its own."""
+    named = each.components if components is None else components
+    return frozenset(normpath(join(each.folder, name)) for name in named)
+
+
 def _dependencies(
     entry: Repository, names: Collection[str], kustomizations: Sequence[FluxKustomization]
-) -> Iterator[OtherDependencies]:
+) -> Iterator[Differing]:
     """Only between layers that Flux knows; of several clusters, one that agrees is enough."""
     of_flux = {each.name for each in kustomizations}
     for layer in entry.layers:
@@ -134,7 +229,22 @@ def _dependencies(
         ]
         if found and all(set(flux) != set(own) for _, flux in found):
             first, flux = found[0]
-            yield OtherDependencies(layer=layer.name, own=own, kustomization=first, flux=flux)
+            yield Differing(
+                layer=layer.name, key="dependsOn", own=own, kustomization=first, flux=flux
+            )
+
+
+def _shared_sources(
+    entry: Repository, kustomizations: Sequence[FluxKustomization]
+) -> Iterator[SharedSource]:
+    """Where receivers are shared, too, somebody knows."""
+    sharing: dict[Resource, list[Layer]] = {}
+    for layer in entry.layers:
+        for source in dict.fromkeys(each.source for each in _named(kustomizations, layer.name)):
+            sharing.setdefault(source, []).append(layer)
+    for source, layers in sharing.items():
+        if len({layer.receivers for layer in layers}) > 1:
+            yield SharedSource(source=source, layers=tuple(layer.name for layer in layers))
 
 
 def _unserved(
@@ -155,18 +265,15 @@ def _remotes(closures: Mapping[str, Closure]) -> Iterator[RemoteBase]:
         yield RemoteBase(url=url, by=by, layers=tuple(layers))
 
 
-def _left_out(
-    kustomizations: Sequence[FluxKustomization],
-    sources: Sequence[FluxSource],
-    closures: Mapping[str, Closure],
-) -> Iterator[LeftOut]:
+def _left_out(owned: Owned, closures: Mapping[str, Closure]) -> Iterator[LeftOut]:
     """What no kustomization names may well be meant to be left out. Of sources of one name in
     several clusters, one that has a file is enough."""
     rules: dict[str, Ignored] = {}
     for layer, closure in closures.items():
         named = [path for path, by in closure.files.items() if by != BUILD]
-        for name in dict.fromkeys(each.source for each in _named(kustomizations, layer)):
-            same = [each for each in sources if each.name == name]
+        found = _named(owned.kustomizations, layer)
+        for name in dict.fromkeys(each.source for each in found):
+            same = owned.sources.by_name.get(name, ())
             for each in same:
                 if each.ignore not in rules:
                     rules[each.ignore] = closure.ignored.of_source(each.ignore)

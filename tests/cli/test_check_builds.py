@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.fleet import Fleet, as_json, run
 from tests.cli.test_builds import FILE
 from tests.cli.test_check import lines
+from tests.core.declared.test_charts import helm_release
 from tests.core.declared.test_derive import kustomization
 from tests.remote.git.local import make_repo
 
@@ -73,6 +75,9 @@ def test_what_differs_is_told_at_its_place(drifted: Fleet) -> None:
         f"`build: ./apps/app3` (git mode) would",
         ":14:20: warning: layer `app1` depends on `app2`, and its Kustomization "
         "(clusters/app1.yaml) on `app3`",
+        ":11:15: warning: layers `app1`, `app2`, `app3` have receivers of their own, and"
+        " Kustomizations with one source, GitRepository flux-system/fleet: a call of any has Flux"
+        " build all of them",
         ":5:11: warning: no layer serves 1 Flux Kustomization of this repository: "
         "`other` (clusters/other.yaml)",
         f":12:16: note: nothing watches `{REMOTE}`, which apps/app1/kustomization.yaml has the "
@@ -97,6 +102,8 @@ def test_json_has_the_same_by_its_parts(drifted: Fleet) -> None:
     assert found["dependencies"] == [
         {"layer": "app1", "dependsOn": ["app2"], "kustomization": app1}
     ]
+    source = {"name": "fleet", "namespace": "flux-system"}
+    assert found["sharedSources"] == [{"source": source, "layers": ["app1", "app2", "app3"]}]
     assert found["unserved"] == [{"name": "other", "file": "clusters/other.yaml", **own}]
     assert found["remotes"] == [
         {"url": REMOTE, "file": "apps/app1/kustomization.yaml", "layers": ["app1", "app2"]}
@@ -125,7 +132,7 @@ def test_a_clone_without_contents_leaves_nothing_silently_out(
     assert derived.stderr.count("the repository lacks its content") == 14
 
 
-def git_repository(name: str, **spec: str) -> str:
+def git_repository(name: str, **spec: object) -> str:
     return (
         "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
         f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {json.dumps(spec)}\n"
@@ -191,3 +198,112 @@ def test_what_a_source_leaves_out_of_what_the_build_reads_is_told(
     ]
     source = {"name": "app1", "namespace": "flux-system", "file": "clusters/0.yaml"}
     assert found == [{"layer": "app1", "source": source, "files": left_out}]
+
+
+def survey(tmp_path: Path, layers: str, files: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """What is told of *layers*, without what each file of no layer gives; and the same as JSON."""
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit(files)
+    config = tmp_path / "router.yaml"
+    config.write_text(FILE.partition("    layers:")[0] + f"    layers:\n{layers}")
+    fleet = Fleet(repo=repo, config=config)
+    told = [line for line in lines(fleet) if "no layer owns" not in line]
+    [view] = as_json(fleet.check("-o", "json"))
+    return told, view["repositories"][0]
+
+
+VARIABLES = "postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}]}"
+MOVED = {
+    "clusters/app.yaml": kustomization("app", "path: ./apps/new\n  components: [../tls, ../x/]"),
+    "apps/old/a.yaml": "a: 1",
+    "apps/new/a.yaml": "a: 1",
+    "apps/tls/kustomization.yaml": "kind: Component",
+    "apps/x/kustomization.yaml": "kind: Component",
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "key", "told"),
+    [
+        ("build: ./apps/old", "builds", ":11:28: warning: layer `app` builds `./apps/old`, and its"
+         " Kustomization (clusters/app.yaml) builds `./apps/new`"),
+        ("build: [./apps/old, apps/new], components: [../tls]", "components",
+         ":11:28: warning: layer `app` has components `../tls`, and its Kustomization"
+         " (clusters/app.yaml) has `../tls`, `../x/`"),
+        ("build: apps/new/, components: [../x, ../tls]", None, None),
+        ("paths: [apps/]", None, None),
+    ],
+)  # fmt: skip
+def test_a_layer_that_builds_otherwise_than_its_kustomization_is_told(
+    layer: str, key: str | None, told: str | None, tmp_path: Path
+) -> None:
+    lines, view = survey(tmp_path, f"      - {{name: app, {layer}}}\n", MOVED)
+    assert [line for line in lines if "Kustomization" in line] == ([told] if told else [])
+    found = {each: view[each] for each in ("builds", "components") if view[each]}
+    assert list(found) == ([key] if key else [])
+
+
+def test_of_several_clusters_one_that_agrees_with_the_build_is_enough(tmp_path: Path) -> None:
+    files = MOVED | {"clusters/lab.yaml": kustomization("app", "path: ./apps/old")}
+    lines, _ = survey(tmp_path, "      - {name: app, build: ./apps/old}\n", files)
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "files"),
+    [
+        ("build: ./apps", ["charts/web/Chart.yaml", "charts/web/values.yaml", "vars.yaml"]),
+        ("build: ./apps, paths: [charts/]", ["vars.yaml"]),
+        ("build: ./apps, paths: [charts/, vars.yaml]", []),
+        ("paths: [apps/, charts/web/*]", ["vars.yaml"]),
+    ],
+)
+def test_variables_and_charts_that_call_no_layer_are_told(
+    layer: str, files: list[str], tmp_path: Path
+) -> None:
+    told, view = survey(
+        tmp_path,
+        f"      - {{name: app, {layer}}}\n",
+        {
+            "clusters/app.yaml": kustomization("app", f"path: ./apps\n  {VARIABLES}"),
+            "apps/release.yaml": helm_release("web", "./charts/web"),
+            "charts/web/Chart.yaml": "name: web",
+            "charts/web/values.yaml": "a: 1",
+            "vars.yaml": "kind: ConfigMap\nmetadata: {name: vars}",
+        },
+    )
+    own = {"name": "app", "namespace": "flux-system", "file": "clusters/app.yaml"}
+    found = {"layer": "app", "kustomization": own, "files": files}
+    assert view["unwatched"] == ([found] if files else [])
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    expected = (
+        f":11:16: warning: Flux takes variables or charts for layer `app` (clusters/app.yaml) from"
+        f" {count} whose change does not call it: {', '.join(files)}; add them to its `paths`"
+    )
+    assert [line for line in told if "Flux takes" in line] == ([expected] if files else [])
+
+
+def test_a_kustomization_that_cannot_be_followed_is_told(tmp_path: Path) -> None:
+    told, view = survey(
+        tmp_path,
+        "      - {name: app, paths: [apps/]}\n",
+        {
+            "apps/a.yaml": "a: 1",
+            "clusters/app.yaml": kustomization("app", "path: ./apps/${CLUSTER}"),
+            "clusters/gone.yaml": kustomization("gone", "path: ./gone"),
+            "clusters/oci.yaml": kustomization("oci", source="{kind: OCIRepository, name: x}"),
+        },
+    )
+    assert told == [
+        ":5:11: note: 2 Flux Kustomizations of this repository cannot be followed, such as `app`"
+        " (clusters/app.yaml): a variable stands in its name or path, `./apps/${CLUSTER}`"
+    ]
+    assert [each["name"] for each in view["unfollowed"]] == ["app", "gone"]
+
+
+def test_kustomizations_of_another_ref_are_no_concern_of_an_entry(tmp_path: Path) -> None:
+    source = "{kind: GitRepository, name: lab}"
+    lab = git_repository("lab", url="https://github.com/acme/fleet", ref={"branch": "lab"})
+    files = {"clusters/lab.yaml": lab + "---\n" + kustomization("lab", "path: apps", source=source)}
+    told, _ = survey(tmp_path, "      - {name: app, paths: [apps/]}\n", files | {"apps/a": "a"})
+    assert told == []

@@ -73,6 +73,8 @@ def test_the_layers_of_a_cluster_are_printed_and_what_is_left_out_is_told(cluste
     assert result.stderr == (
         "apps/prod/moved.yaml: the Kustomization `moved` is not derived: a variable stands in its"
         " name or path, `./${WHERE}`\n"
+        "clusters/prod/apps.yaml: `apps`, `flux-system`, `infra`, `nested` share GitRepository"
+        " flux-system/fleet: Flux builds them all whenever it is fetched\n"
     )
 
 

@@ -7,25 +7,27 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, get_args
 
+from router.core.declared.charts import find_charts
 from router.core.declared.files import Note
-from router.core.declared.ownership import VARIABLE, own_kustomizations
-from router.core.declared.variables import substituted_files
+from router.core.declared.variables import find_variables
 from router.core.routing import ReceiverType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxKustomization, FluxReceiver
+    from router.core.declared.ownership import Owned
+    from router.core.flux_objects import Resource
+    from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.tree import Tree
 
 RECEIVER_TYPES = frozenset(get_args(ReceiverType))
 """Those that can be called."""
 
-NOT_FOLLOWED = (
-    "a patch here changes path, components, dependsOn or postBuild of a Kustomization, and is not"
-    " followed"
-)
+SHOWN_NAMES = 10
+"""Layers that one note names."""
+
 _by_name = attrgetter("name")
 
 
@@ -40,7 +42,7 @@ class DerivedLayer:
     components: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    """Files of ConfigMaps and Secrets that its Kustomization substitutes variables from."""
+    """What its build does not read: files, and folders with a slash at their ends."""
     receiver: FluxReceiver | None = None
     """The one that makes Flux fetch its source, if the repository has just one such."""
 
@@ -51,22 +53,42 @@ class Derived:
     notes: tuple[Note, ...]
 
 
-def derive_layers(found: FluxFiles, tree: Tree, is_own: Collection[str]) -> Derived:
-    """A layer for each Kustomization that is built of this repository, by name."""
-    own, notes = own_kustomizations(found, tree, is_own)
-    layers, doubles = _one_a_name(own)
+def derive_layers(
+    owned: Owned, found: FluxFiles, tree: Tree, closures: Mapping[Build, Closure]
+) -> Derived:
+    """A layer for each Kustomization that is built of this repository, by name.
+
+    *closures* are those of all these Kustomizations.
+    """
+    layers, doubles = _one_a_name(owned.kustomizations)
     names = frozenset(each.name for each in layers)
+    beside, notes = find_beside(owned, found, tree, closures)
     return Derived(
-        layers=tuple(_layer(each, found, names) for each in layers),
+        layers=tuple(_layer(each, found, names, beside[each]) for each in layers),
         notes=(
             *found.unreadable,
-            *notes,
-            *(Note(file=path, message=NOT_FOLLOWED) for path in found.moving),
+            *owned.notes,
+            *found.unfollowed,
             *doubles,
             *dict.fromkeys(_gone(layers, names)),
-            *_unnamed(layers),
+            *notes,
+            *_shared(layers),
         ),
     )
+
+
+def find_beside(
+    owned: Owned, found: FluxFiles, tree: Tree, closures: Mapping[Build, Closure]
+) -> tuple[Mapping[FluxKustomization, tuple[str, ...]], tuple[Note, ...]]:
+    """What Flux reads for each Kustomization beside its build: files of variables and of charts."""
+    charts, of_charts = find_charts(owned, found, tree, closures)
+    beside = {}
+    notes: list[Note] = []
+    for each in owned.kustomizations:
+        files, told = find_variables(each, found)
+        beside[each] = (*files, *charts.get(each, ()))
+        notes += told
+    return beside, (*notes, *of_charts)
 
 
 def _one_a_name(
@@ -89,15 +111,23 @@ def _gone(layers: Sequence[FluxKustomization], names: Collection[str]) -> Iterat
                 yield Note(file=each.file, message=message)
 
 
-def _unnamed(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
+def _shared(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
+    """Layers that no call can tell apart."""
+    by_source: dict[Resource, list[FluxKustomization]] = {}
     for each in layers:
-        for one in each.substitutes:
-            if not one.name or VARIABLE in one.name:
-                told = f"`{each.name}` substitutes from a {one.kind} of no known name, `{one.name}`"
-                yield Note(file=each.file, message=told)
+        by_source.setdefault(each.source, []).append(each)
+    for source, sharing in by_source.items():
+        if len(sharing) > 1:
+            names = ", ".join(f"`{each.name}`" for each in sharing[:SHOWN_NAMES])
+            more = len(sharing) - SHOWN_NAMES
+            told = f"{names} and {more} more" if more > 0 else names
+            message = f"{told} share {source}: Flux builds them all whenever it is fetched"
+            yield Note(file=sharing[0].file, message=message)
 
 
-def _layer(each: FluxKustomization, found: FluxFiles, names: Collection[str]) -> DerivedLayer:
+def _layer(
+    each: FluxKustomization, found: FluxFiles, names: Collection[str], paths: tuple[str, ...]
+) -> DerivedLayer:
     receivers = [
         receiver
         for receiver in found.objects.receivers
@@ -109,6 +139,6 @@ def _layer(each: FluxKustomization, found: FluxFiles, names: Collection[str]) ->
         build=f"./{each.folder}",
         components=each.components,
         depends_on=tuple(dict.fromkeys(name for name in each.depends_on if name in names)),
-        paths=tuple(dict.fromkeys(substituted_files(each.substitutes, found.contents))),
+        paths=paths,
         receiver=receivers[0] if len(receivers) == 1 else None,
     )

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from posixpath import dirname, join, normpath
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.core.declared.objects import (
+    GIT,
+    KUSTOMIZE_API,
+    SOURCE_API,
     FluxObjects,
-    inline_patches,
-    moves_kustomization,
+    FluxSource,
     read_objects,
 )
+from router.core.declared.patches import Patch, read_patches
 from router.core.kustomize.documents import MAX_DOCUMENT_BYTES, Unreadable, read_documents
-from router.core.kustomize.references import read_kustomization
 from router.core.kustomize.walk import KUSTOMIZATION_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from router.core.kustomize.documents import Value
 
 NOT_HAD = f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB, or the repository lacks its content"
+NOT_FOLLOWED = "a patch here changes {}, and is not followed"
+MOVED = NOT_FOLLOWED.format("path, components, dependsOn or postBuild of a Kustomization")
+REDIRECTED = NOT_FOLLOWED.format("the URL or the ref of a GitRepository")
 _MARKS = (b"toolkit.fluxcd.io", b"ConfigMap", b"Secret", b"/spec/")
-_PATCHES = frozenset({"patches", "patchesStrategicMerge", "patchesJson6902"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +39,13 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FluxFiles:
-    """The objects of Flux in several files, and which files change them afterwards."""
+    """The objects of Flux in several files, and what changes them afterwards."""
 
     objects: FluxObjects
     contents: Mapping[str, bytes]
-    moving: tuple[str, ...]
-    """Files with patches that give a Flux Kustomization another path or the like."""
+    patches: tuple[Patch, ...]
+    unfollowed: tuple[Note, ...]
+    """Patches that give a Kustomization another path or the like, or a source another ref."""
     unreadable: tuple[Note, ...] = ()
 
 
@@ -49,20 +53,25 @@ def read_flux(had: Mapping[str, bytes | None]) -> FluxFiles:
     """The objects of Flux in contents by path, None for what cannot be had; patches are none."""
     contents = {path: content for path, content in had.items() if content is not None}
     missing = tuple(Note(file=path, message=NOT_HAD) for path in sorted(had.keys() - contents))
-    patches, moving = _read_patches(contents)
-    whole = {path: contents[path] for path in sorted(contents.keys() - patches)}
+    patches = tuple(_read_patches(contents))
+    apart = {patch.file for patch in patches if patch.file != patch.by}
+    whole = {path: contents[path] for path in sorted(contents.keys() - apart)}
     found, unreadable = _read_files(whole)
-    kustomizations = tuple(each for one in found for each in one.kustomizations)
-    moving |= {each.file for each in kustomizations if each.has_moving_patch}
+    patches += tuple(patch for one in found for patch in one.patches)
+    redirecting = [patch for patch in patches if patch.sets(GIT, SOURCE_API, ("url", "ref"))]
+    sources = [each for one in found for each in one.sources]
     objects = FluxObjects(
-        kustomizations=kustomizations,
-        sources=tuple(each for one in found for each in one.sources),
+        kustomizations=tuple(each for one in found for each in one.kustomizations),
+        sources=tuple(_patched(each, redirecting) for each in sources),
         receivers=tuple(each for one in found for each in one.receivers),
+        charts=tuple(each for one in found for each in one.charts),
     )
+    told = {*_moved(patches), *_redirected(sources, redirecting)}
     return FluxFiles(
         objects=objects,
         contents=contents,
-        moving=tuple(sorted(moving)),
+        patches=patches,
+        unfollowed=tuple(Note(file=file, message=message) for file, message in sorted(told)),
         unreadable=(*missing, *unreadable),
     )
 
@@ -72,6 +81,16 @@ def may_matter(path: str, content: bytes | None) -> bool:
     if content is None or path.rpartition("/")[2] in KUSTOMIZATION_FILES:
         return True
     return any(mark in content for mark in _MARKS)
+
+
+def first_document(content: bytes) -> Mapping[str, Value]:
+    """What kustomize reads of a file; empty if that is no mapping."""
+    try:
+        documents = read_documents(content)
+    except Unreadable:
+        return {}
+    first = documents[0] if documents else None
+    return first if isinstance(first, dict) else {}
 
 
 def _read_files(
@@ -86,33 +105,30 @@ def _read_files(
     return found, tuple(notes)
 
 
-def _read_patches(contents: Mapping[str, bytes]) -> tuple[set[str], set[str]]:
-    """Files that are patches, and those whose patches move a Kustomization."""
-    patches: set[str] = set()
-    moving: set[str] = set()
+def _read_patches(contents: Mapping[str, bytes]) -> Iterator[Patch]:
     for path, content in contents.items():
         if path.rpartition("/")[2] in KUSTOMIZATION_FILES:
-            patches |= _patch_files(path, content)
-            if any(map(moves_kustomization, inline_patches(first_document(content)))):
-                moving.add(path)
-    moving |= {path for path in patches if moves_kustomization(contents.get(path, b""))}
-    return patches, moving
+            yield from read_patches(path, first_document(content), contents)
 
 
-def _patch_files(path: str, content: bytes) -> set[str]:
-    try:
-        references = read_kustomization(content)
-    except Unreadable:
-        return set()
-    return {
-        normpath(join(dirname(path), each.path)) for each in references if each.field in _PATCHES
-    }
+def _moved(patches: Sequence[Patch]) -> Iterator[tuple[str, str]]:
+    fields = ("path", "components", "dependsOn", "postBuild")
+    for patch in patches:
+        if patch.sets("Kustomization", KUSTOMIZE_API, fields):
+            yield patch.file, MOVED
 
 
-def first_document(content: bytes) -> Mapping[str, Value]:
-    try:
-        documents = read_documents(content)
-    except Unreadable:
-        return {}
-    first = documents[0] if documents else None
-    return first if isinstance(first, dict) else {}
+def _redirected(
+    sources: Sequence[FluxSource], patches: Sequence[Patch]
+) -> Iterator[tuple[str, str]]:
+    """Patches of what files tell otherwise; that they tell what no file does is usual."""
+    for patch in patches:
+        if any((each.url or each.ref) and patch.changes(GIT, each.name.name) for each in sources):
+            yield patch.file, REDIRECTED
+
+
+def _patched(source: FluxSource, patches: Sequence[Patch]) -> FluxSource:
+    """The source without what a patch may tell otherwise."""
+    if any(patch.changes(GIT, source.name.name) for patch in patches):
+        return replace(source, url="", ref="", is_pinned=False)
+    return source

@@ -1,7 +1,10 @@
 """Objects of Flux in a repository's files: Kustomizations, and what else tells about layers.
 
-Fields as kustomize-controller and notification-controller have them, in every version of their API:
+Fields as Flux's controllers have them, in every version of their API:
 https://fluxcd.io/flux/components/kustomize/kustomizations/
+https://fluxcd.io/flux/components/source/gitrepositories/
+https://fluxcd.io/flux/components/source/helmcharts/
+https://fluxcd.io/flux/components/helm/helmreleases/
 https://fluxcd.io/flux/components/notification/receivers/
 """
 
@@ -10,25 +13,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from router.core.declared.patches import Patch, read_patches
+from router.core.declared.values import VARIABLE, mapping_in, mappings, text_in, texts_in
 from router.core.flux_objects import Resource
 from router.core.kustomize.closure import Build
 from router.core.kustomize.documents import Unreadable, read_documents
 from router.core.kustomize.names import folder_of
+from router.core.naming import normalize_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from router.core.kustomize.documents import Value
 
 KUSTOMIZE_API = "kustomize.toolkit.fluxcd.io/"
+SOURCE_API = "source.toolkit.fluxcd.io/"
+GIT = "GitRepository"
 DEFAULT_NAMESPACE = "flux-system"
 """Where an object without a namespace is taken to be, as `flux bootstrap` has it."""
 
-_SOURCE_API = "source.toolkit.fluxcd.io/"
+ANY_TAG = "refs/tags/"
+"""Stands for the refs of a source that takes the newest version of several tags."""
+
+_HELM_API = "helm.toolkit.fluxcd.io/"
 _NOTIFICATION_API = "notification.toolkit.fluxcd.io/"
-_MOVING = frozenset({"path", "components", "dependsOn", "postBuild"})
-_MOVING_POINTERS = tuple(f"/spec/{key}" for key in sorted(_MOVING))
 _MARK = b"toolkit.fluxcd.io"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxVariables:
+    """A ConfigMap or Secret that variables are substituted from."""
+
+    object: Resource
+    is_optional: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +61,8 @@ class FluxKustomization:
     depends_on: tuple[str, ...] = ()
     """Names alone, of whatever namespace."""
     source: Resource
-    substitutes: tuple[Resource, ...] = ()
+    variables: tuple[FluxVariables, ...] = ()
     """`spec.postBuild.substituteFrom`."""
-    has_moving_patch: bool = False
-    """It patches what it applies so that a Kustomization below it has another path or the like."""
 
     @property
     def folder(self) -> str:
@@ -67,8 +82,26 @@ class FluxSource:
     name: Resource
     file: str
     url: str
+    """Normalized; "" if the file does not tell."""
+    ref: str = ""
+    """The full name of what it follows, or ANY_TAG; "" if the file does not tell."""
+    is_pinned: bool = False
+    """It stays at one commit, whatever is pushed."""
     ignore: str = ""
     """`spec.ignore`: rules as those of `.sourceignore`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxChart:
+    """A Helm chart that Flux makes of files of a source, for a HelmRelease or a HelmChart."""
+
+    owner: Resource
+    file: str
+    source: Resource
+    path: str
+    """Its folder, or packaged file, from the source's root."""
+    values: tuple[str, ...] = ()
+    """Files of values, from the source's root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,31 +121,28 @@ class FluxObjects:
     kustomizations: tuple[FluxKustomization, ...] = ()
     sources: tuple[FluxSource, ...] = ()
     receivers: tuple[FluxReceiver, ...] = ()
+    charts: tuple[FluxChart, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    """Those that Kustomizations have of what they build."""
 
 
 def read_objects(file: str, content: bytes) -> FluxObjects:
     """Flux's objects in one file. Raises Unreadable for one that names Flux but is no YAML."""
     found = list(_objects(content)) if _MARK in content else []
+    kustomizations = [
+        each for each in found if is_kustomization(each) and "sourceRef" in mapping_in(each, "spec")
+    ]
     return FluxObjects(
-        kustomizations=tuple(
-            _kustomization(file, each)
-            for each in found
-            if is_kustomization(each) and "sourceRef" in _mapping(each, "spec")
-        ),
-        sources=tuple(
-            FluxSource(
-                name=_own_name(each),
-                file=file,
-                url=_text(each, "spec", "url"),
-                ignore=_text(each, "spec", "ignore"),
-            )
-            for each in found
-            if each.get("kind") == "GitRepository" and _has_api(each, _SOURCE_API)
-        ),
+        kustomizations=tuple(_kustomization(file, each) for each in kustomizations),
+        sources=tuple(_source(file, each) for each in found if _is(each, GIT, SOURCE_API)),
         receivers=tuple(
-            _receiver(each)
-            for each in found
-            if each.get("kind") == "Receiver" and _has_api(each, _NOTIFICATION_API)
+            _receiver(each) for each in found if _is(each, "Receiver", _NOTIFICATION_API)
+        ),
+        charts=tuple(_charts(file, found)),
+        patches=tuple(
+            patch
+            for each in kustomizations
+            for patch in read_patches(file, mapping_in(each, "spec"), {})
         ),
     )
 
@@ -126,72 +156,93 @@ def defines(content: bytes, wanted: Resource) -> bool:
     except Unreadable:
         return False
     return any(
-        _text(each, "metadata", "name") == wanted.name
+        text_in(each, "metadata", "name") == wanted.name
         and each.get("kind") == wanted.kind
-        and _text(each, "metadata", "namespace") in {"", wanted.namespace}
+        and text_in(each, "metadata", "namespace") in {"", wanted.namespace}
         for each in found
     )
 
 
-def moves_kustomization(patch: bytes) -> bool:
-    """Whether a patch (a merge, or JSON6902) gives a Flux Kustomization another path, components,
-    dependencies or variables. What is no YAML moves none."""
-    try:
-        documents = read_documents(patch)
-    except Unreadable:
-        return False
-    return any(map(_moves, documents))
-
-
-def _moves(patch: Value) -> bool:
-    if isinstance(patch, list):
-        pointers = (_text(operation, "path") for operation in _mappings(patch))
-        return any(pointer.startswith(_MOVING_POINTERS) for pointer in pointers)
-    if not isinstance(patch, dict) or not is_kustomization(patch):
-        return False
-    return not _MOVING.isdisjoint(_mapping(patch, "spec"))
-
-
-def inline_patches(document: Mapping[str, Value]) -> Iterator[bytes]:
-    """The patches that a kustomization file, or a Flux Kustomization's spec, holds itself."""
-    for key in ("patches", "patchesJson6902", "patchesStrategicMerge"):
-        for each in _list(document.get(key)):
-            text = each.get("patch") if isinstance(each, dict) else each
-            if isinstance(text, str):
-                yield text.encode("utf-8", "surrogatepass")
-
-
 def is_kustomization(document: Mapping[str, Value]) -> bool:
     """Whether this is an object of kustomize-controller, not a file of kustomize's."""
-    return document.get("kind") == "Kustomization" and _has_api(document, KUSTOMIZE_API)
+    return _is(document, "Kustomization", KUSTOMIZE_API)
 
 
 def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomization:
-    spec, own = _mapping(document, "spec"), _own_name(document)
-    source, after_build = _mapping(spec, "sourceRef"), _mapping(spec, "postBuild")
+    spec, own = mapping_in(document, "spec"), _own_name(document)
     return FluxKustomization(
         name=own.name,
         namespace=own.namespace,
         file=file,
-        path=_text(spec, "path"),
-        components=tuple(each for each in _list(spec.get("components")) if isinstance(each, str)),
-        depends_on=tuple(_text(each, "name") for each in _mappings(spec.get("dependsOn"))),
-        source=_named(source, own.namespace),
-        substitutes=tuple(
-            _named(each, own.namespace, is_elsewhere_allowed=False)
-            for each in _mappings(after_build.get("substituteFrom"))
+        path=text_in(spec, "path"),
+        components=texts_in(spec, "components"),
+        depends_on=tuple(text_in(each, "name") for each in mappings(spec.get("dependsOn"))),
+        source=_named(mapping_in(spec, "sourceRef"), own.namespace),
+        variables=tuple(
+            FluxVariables(
+                object=_named({**each, "namespace": None}, own.namespace),
+                is_optional=text_in(each, "optional") == "true",
+            )
+            for each in mappings(mapping_in(spec, "postBuild").get("substituteFrom"))
         ),
-        has_moving_patch=any(map(moves_kustomization, inline_patches(spec))),
     )
+
+
+def _source(file: str, document: Mapping[str, Value]) -> FluxSource:
+    spec = mapping_in(document, "spec")
+    ref, url = mapping_in(spec, "ref"), text_in(spec, "url")
+    commit = text_in(ref, "commit")
+    return FluxSource(
+        name=_own_name(document),
+        file=file,
+        url=normalize_url(url) if url and VARIABLE not in url else "",
+        ref=_ref(ref),
+        is_pinned=bool(commit) and VARIABLE not in commit,
+        ignore=text_in(spec, "ignore"),
+    )
+
+
+def _ref(ref: Mapping[str, Value]) -> str:
+    """The one that counts, of those that are there: https://fluxcd.io/flux/components/source/
+    gitrepositories/#reference. Without any it is `master`, unless a patch tells another."""
+    names = (
+        text_in(ref, "name"),
+        ANY_TAG if text_in(ref, "semver") else "",
+        f"refs/tags/{tag}" if (tag := text_in(ref, "tag")) else "",
+        f"refs/heads/{branch}" if (branch := text_in(ref, "branch")) else "",
+    )
+    found = next(filter(None, names), "")
+    return "" if VARIABLE in found else found
+
+
+def _charts(file: str, found: Sequence[Mapping[str, Value]]) -> Iterator[FluxChart]:
+    for each in found:
+        if _is(each, "HelmRelease", _HELM_API):
+            spec = mapping_in(each, "spec", "chart", "spec")
+        elif _is(each, "HelmChart", SOURCE_API):
+            spec = mapping_in(each, "spec")
+        else:
+            continue
+        own = _own_name(each)
+        source = _named(mapping_in(spec, "sourceRef"), own.namespace)
+        if source.kind == GIT:
+            values = (*texts_in(spec, "valuesFiles"), text_in(spec, "valuesFile"))
+            yield FluxChart(
+                owner=own,
+                file=file,
+                source=source,
+                path=folder_of(text_in(spec, "chart")),
+                values=tuple(folder_of(path) for path in values if path),
+            )
 
 
 def _receiver(document: Mapping[str, Value]) -> FluxReceiver:
     own = _own_name(document)
-    resources = _mappings(_mapping(document, "spec").get("resources"))
+    resources = mappings(mapping_in(document, "spec").get("resources"))
     return FluxReceiver(
         name=own.name,
         namespace=own.namespace,
-        type=_text(document, "spec", "type"),
+        type=text_in(document, "spec", "type"),
         resources=tuple(_named(each, own.namespace) for each in resources),
     )
 
@@ -201,42 +252,22 @@ def _objects(content: bytes) -> Iterator[Mapping[str, Value]]:
     for document in read_documents(content):
         if isinstance(document, dict):
             is_list = document.get("kind") == "List"
-            yield from _mappings(document.get("items")) if is_list else [document]
+            yield from mappings(document.get("items")) if is_list else [document]
 
 
 def _own_name(document: Mapping[str, Value]) -> Resource:
-    metadata = _mapping(document, "metadata")
+    metadata = mapping_in(document, "metadata")
     return _named({**metadata, "kind": document.get("kind")}, DEFAULT_NAMESPACE)
 
 
-def _named(
-    entry: Mapping[str, Value], namespace: str, *, is_elsewhere_allowed: bool = True
-) -> Resource:
-    own = _text(entry, "namespace") if is_elsewhere_allowed else ""
+def _named(entry: Mapping[str, Value], namespace: str) -> Resource:
     return Resource(
-        kind=_text(entry, "kind"), namespace=own or namespace, name=_text(entry, "name")
+        kind=text_in(entry, "kind"),
+        namespace=text_in(entry, "namespace") or namespace,
+        name=text_in(entry, "name"),
     )
 
 
-def _has_api(document: Mapping[str, Value], group: str) -> bool:
-    return str(document.get("apiVersion")).startswith(group)
-
-
-def _mapping(document: Mapping[str, Value], key: str) -> Mapping[str, Value]:
-    value = document.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(document: Mapping[str, Value], *keys: str) -> str:
-    for key in keys[:-1]:
-        document = _mapping(document, key)
-    value = document.get(keys[-1])
-    return value if isinstance(value, str) else ""
-
-
-def _list(value: Value) -> list[Value]:
-    return value if isinstance(value, list) else []
-
-
-def _mappings(value: Value) -> Iterator[Mapping[str, Value]]:
-    return (each for each in _list(value) if isinstance(each, dict))
+def _is(document: Mapping[str, Value], kind: str, api: str) -> bool:
+    """Whether it is of that kind, in whatever version of the API."""
+    return document.get("kind") == kind and text_in(document, "apiVersion").startswith(api)

@@ -2,55 +2,155 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
+from router.core.declared.objects import ANY_TAG, GIT
+from router.core.declared.values import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
-    from router.core.declared.objects import FluxKustomization
+    from router.core.declared.objects import FluxKustomization, FluxSource
+    from router.core.flux_objects import Resource
     from router.core.kustomize.tree import Tree
-
-GIT = "GitRepository"
-VARIABLE = "${"
+    from router.core.routing import Repository
 
 
-def own_kustomizations(
-    found: FluxFiles, tree: Tree, is_own: Collection[str]
-) -> tuple[tuple[FluxKustomization, ...], tuple[Note, ...]]:
-    """The Kustomizations that are built of this repository, and notes on the others.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """The repository whose files are read."""
 
-    *is_own* has the URLs that are this repository's, normalized as those of the sources are.
-    """
-    sources = {each.name: each.url for each in found.objects.sources}
-    is_known = any(url in is_own for url in sources.values())
-    own, notes = [], []
+    urls: Collection[str]
+    """What it is called, normalized."""
+    entry: Repository | None = None
+    """The entry whose ref counts; None where every ref does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The GitRepositories that files hold, as seen from the repository that has the files."""
+
+    by_name: Mapping[Resource, Sequence[FluxSource]]
+    ours: Ours
+    is_fork: bool
+    """None of them is this repository, so that one of another name must be."""
+
+    def of(self, name: Resource, file: str) -> list[FluxSource]:
+        """Those of that name, the nearest to *file* where several clusters have one."""
+        same = self.by_name.get(name, ())
+        nearest = max((_nearness(each.file, file) for each in same), default=0)
+        return [each for each in same if _nearness(each.file, file) == nearest]
+
+    def why_not(self, name: Resource, file: str) -> str | None:
+        """Why what *file* builds of that source is not of this repository and ref, or None.
+
+        A source that no file tells enough of may be ours: `flux bootstrap` may have made it, or a
+        patch tells the rest.
+        """
+        reasons = [self._why_not(each) for each in self.of(name, file)]
+        return reasons[0] if reasons and None not in reasons else None
+
+    def _why_not(self, source: FluxSource) -> str | None:
+        told, entry = f"its source `{source.name.name}`", self.ours.entry
+        if source.url and source.url not in self.ours.urls and not self.is_fork:
+            return f"{told} is another repository"
+        if source.is_pinned:
+            return f"{told} stays at one commit"
+        if source.ref and entry is not None and not _follows(entry, source.ref):
+            return f"{told} follows {'tags' if source.ref == ANY_TAG else source.ref}"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDerived:
+    """A Kustomization that makes no layer."""
+
+    kustomization: FluxKustomization
+    reason: str
+    is_ours: bool
+    """It is built of this repository, as far as that can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """The Kustomizations that are built of this repository."""
+
+    kustomizations: tuple[FluxKustomization, ...]
+    left_out: tuple[NotDerived, ...]
+    sources: Sources
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        told = "the Kustomization `{}` is not derived: {}"
+        return tuple(
+            Note(
+                file=each.kustomization.file,
+                message=told.format(each.kustomization.name, each.reason),
+            )
+            for each in self.left_out
+        )
+
+
+def _find_sources(found: FluxFiles, ours: Ours) -> Sources:
+    """The sources that *found* holds. Where each is told to be another repository than *ours*, the
+    files are those of a fork or a mirror."""
+    sources = found.objects.sources
+    wanted = {each.source for each in found.objects.kustomizations if each.source.kind == GIT}
+    is_told = {each.name for each in sources if each.url and each.url not in ours.urls}
+    others = [each for each in sources if not each.url or each.url in ours.urls]
+    by_name: dict[Resource, list[FluxSource]] = {}
+    for each in sources:
+        by_name.setdefault(each.name, []).append(each)
+    return Sources(by_name, ours, is_fork=not others and wanted <= is_told)
+
+
+def own_kustomizations(found: FluxFiles, tree: Tree, ours: Ours) -> Owned:
+    """The Kustomizations that are built of this repository, and why the others are not."""
+    sources = _find_sources(found, ours)
+    own, left_out = [], []
     for each in found.objects.kustomizations:
-        url = sources.get(each.source)
-        is_elsewhere = is_known and bool(url) and url not in is_own  # a patch may tell the URL
-        why = _why_not(each, tree, is_elsewhere=is_elsewhere)
-        if why is None:
+        elsewhere = _why_elsewhere(each, sources)
+        reason = elsewhere or _why_not(each, tree)
+        if reason is None:
             own.append(each)
         else:
-            message = f"the Kustomization `{each.name}` is not derived: {why}"
-            notes.append(Note(file=each.file, message=message))
-    return tuple(own), tuple(notes)
+            left_out.append(
+                NotDerived(kustomization=each, reason=reason, is_ours=elsewhere is None)
+            )
+    return Owned(tuple(own), tuple(left_out), sources)
 
 
-def _why_not(each: FluxKustomization, tree: Tree, *, is_elsewhere: bool) -> str | None:
-    """Why a Kustomization makes no layer of this repository, or None."""
+def _why_elsewhere(each: FluxKustomization, sources: Sources) -> str | None:
+    """Why a Kustomization is not built of this repository and ref, or None."""
+    if each.source.kind != GIT:
+        return f"its source is of kind {each.source.kind or 'unknown'}"
+    return sources.why_not(each.source, each.file)
+
+
+def _why_not(each: FluxKustomization, tree: Tree) -> str | None:
+    """Why a Kustomization of this repository makes no layer, or None."""
     texts = (each.name, each.path, *each.components)
     if any(VARIABLE in text for text in texts):
         return f"a variable stands in its name or path, `{each.path}`"
     if not each.name:
         return "it has no name"
-    if each.source.kind != GIT:
-        return f"its source is of kind {each.source.kind or 'unknown'}"
-    if is_elsewhere:
-        return f"its source `{each.source.name}` is another repository"
     folder = each.folder
     if folder.startswith("../") or not (tree.is_folder(folder) or folder in tree.files):
         return f"there is no folder {each.path}"
     return None
+
+
+def _follows(entry: Repository, ref: str) -> bool:
+    return entry.ref.startswith(ANY_TAG) if ref == ANY_TAG else entry.tracks(ref)
+
+
+def _nearness(one: str, other: str) -> int:
+    """How many folders two paths share from the root on; more still for the same file."""
+    if one == other:
+        return one.count("/") + 1
+    ones, others = one.split("/")[:-1], other.split("/")[:-1]
+    pairs = enumerate(zip(ones, others, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(ones), len(others)))

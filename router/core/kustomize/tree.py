@@ -55,6 +55,14 @@ class Tree:
                 return
             yield name
 
+    def expand(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """The files of *paths*, where a slash at the end stands for all below."""
+        found: dict[str, None] = {}
+        for path in paths:
+            below = self.below(path[:-1]) if path.endswith("/") else (path,)
+            found |= dict.fromkeys(below)
+        return tuple(found)
+
     def changed(self, changes: Mapping[str, FileEntry | None]) -> Tree:
         """The tree after *changes*: paths with their new entries, None for those removed."""
         files = dict(self.files)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from router.core.declared.derive import Derived, DerivedLayer, derive_layers
-from router.core.declared.files import read_flux
+from router.core.declared.files import FluxFiles, read_flux
+from router.core.declared.ownership import Ours, own_kustomizations
+from router.core.kustomize.closure import Closure
+from router.core.kustomize.found import BUILD
+from router.core.kustomize.tree import Tree
+from router.core.naming import normalize_url
 from tests.core.kustomize.trees import make_tree
 
 OWN = "https://git.example/acme/fleet"
+OWN_NAME = normalize_url(OWN)
 SOURCE = f"""\
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
@@ -20,6 +26,10 @@ kind: GitRepository
 metadata: {{name: other, namespace: flux-system}}
 spec: {{url: https://git.example/acme/other}}
 """
+
+
+UNSEEN = "{kind: GitRepository, name: unseen}"
+"""A source that no file defines."""
 
 
 def kustomization(
@@ -41,7 +51,13 @@ def derive(**files: str) -> Derived:
     named = {f"{name}.yaml": content for name, content in files.items()}
     named |= {"apps/kustomization.yaml": "resources: []", "source.yaml": SOURCE}
     found = read_flux({path: content.encode() for path, content in named.items()})
-    return derive_layers(found, make_tree(named), {OWN})
+    return derive_from(found, make_tree(named))
+
+
+def derive_from(found: FluxFiles, tree: Tree) -> Derived:
+    owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}))
+    closures = {each.build: Closure(files={each.file: BUILD}) for each in owned.kustomizations}
+    return derive_layers(owned, found, tree, closures)
 
 
 def only(**files: str) -> DerivedLayer:
@@ -67,7 +83,8 @@ def test_a_path_starts_at_the_root_however_it_is_written(spec: str, build: str) 
 
 def test_components_and_dependencies_are_taken_over() -> None:
     spec = "path: apps\n  components: [../tls]\n  dependsOn: [{name: b, namespace: x}, {name: b}]"
-    derived = derive(one=kustomization("a", spec), two="---\n" + kustomization("b"))
+    other = "---\n" + kustomization("b", source=UNSEEN)
+    derived = derive(one=kustomization("a", spec), two=other)
     assert derived.notes == ()
     assert derived.layers[0].components == ("../tls",)
     assert derived.layers[0].depends_on == ("b",)
@@ -102,7 +119,7 @@ def test_what_is_not_built_of_this_repository_is_told(text: str, told: str) -> N
 
 
 def test_a_source_that_nothing_here_defines_is_taken_to_be_this_repository() -> None:
-    assert only(ks=kustomization("a", source="{kind: GitRepository, name: unseen}")).name == "a"
+    assert only(ks=kustomization("a", source=UNSEEN)).name == "a"
 
 
 def test_two_of_one_name_and_a_dependency_that_is_gone_are_told() -> None:
@@ -116,28 +133,15 @@ def test_two_of_one_name_and_a_dependency_that_is_gone_are_told() -> None:
     ]
 
 
-def test_files_that_variables_are_substituted_from_are_the_layer_s() -> None:
-    spec = (
-        "postBuild: {substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: keys},"
-        " {kind: ConfigMap, name: made}, {kind: ConfigMap, name: gone, optional: 'true'}]}"
-    )
-    generator = "configMapGenerator: [{name: made, envs: [made.env]}, {name: x, files: [x]}]"
-    layer = only(
-        ks=kustomization("a", spec),
-        vars="kind: ConfigMap\nmetadata: {name: vars}",
-        elsewhere="kind: ConfigMap\nmetadata: {name: vars, namespace: other}",
-        keys="kind: Secret\nmetadata: {name: keys, namespace: flux-system}\nsops: {}",
-        **{"made/kustomization": generator},
-    )
-    assert layer.paths == (*("vars.yaml", "keys.yaml", "made/kustomization.yaml", "made/made.env"),)
-
-
-def test_a_variable_in_the_name_of_what_is_substituted_from_is_told() -> None:
-    spec = "postBuild: {substituteFrom: [{kind: Secret, name: '${X}'}, {kind: Secret, name: y}]}"
-    derived = derive(ks=kustomization("a", spec), y="{{ Secret y")
+def test_layers_that_share_a_source_are_told() -> None:
+    names = [f"l{number:02}" for number in range(12)]
+    derived = derive(**{name: kustomization(name) for name in names})
     (note,) = derived.notes
-    assert note.message == "`a` substitutes from a Secret of no known name, `${X}`"
-    assert derived.layers[0].paths == ()
+    shown = ", ".join(f"`{name}`" for name in names[:10])
+    assert note.message == (
+        f"{shown} and 2 more share GitRepository flux-system/fleet: Flux builds them all whenever"
+        " it is fetched"
+    )
 
 
 def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
@@ -157,7 +161,7 @@ def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
 
 def test_a_file_without_content_is_told() -> None:
     found = read_flux({"large.yaml": None})
-    (note,) = derive_layers(found, make_tree({}), {OWN}).notes
+    (note,) = derive_from(found, make_tree({})).notes
     assert (note.file, "larger than 1024 KiB" in note.message) == ("large.yaml", True)
 
 
@@ -176,9 +180,10 @@ POINTER = '[{"op": "replace", "path": "/spec/path", "value": "./other"}]'
         ({"kustomization": "patchesStrategicMerge: [p.yaml]", "p": MERGE}, "p.yaml"),
         ({"kustomization": f"patches: [{{patch: '{POINTER}'}}]"}, "kustomization.yaml"),
         ({"kustomization": "patches: [{path: p.yaml}]", "p": VARIABLES}, "p.yaml"),
-        ({"two": kustomization("b", f"patches: [{{patch: '{POINTER}'}}]")}, "two.yaml"),
+        ({"two": kustomization("b", f"patches: [{{patch: '{POINTER}'}}]", source=UNSEEN)},
+         "two.yaml"),
     ],
-)
+)  # fmt: skip
 def test_a_patch_of_a_path_is_told_and_makes_no_layer(files: dict[str, str], at: str) -> None:
     derived = derive(ks=kustomization("a"), **files)
     assert [layer.build for layer in derived.layers][:1] == ["./apps"]
@@ -206,16 +211,9 @@ def test_what_is_no_kustomization_crashes_nothing(text: str) -> None:
     assert derive(ks=text, kustomization=text).layers == ()
 
 
-def test_a_source_whose_url_a_patch_tells_may_be_this_repository() -> None:
-    source = (
-        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
-        "metadata: {name: app, namespace: flux-system}\nspec: {ignore: '/*'}\n"
-    )
-    used = kustomization("app", source="{kind: GitRepository, name: app}")
-    assert only(ks=f"{source}---\n{used}").name == "app"
-
-
 def test_forms_that_only_kustomizes_own_files_may_not_have_hide_no_kustomization() -> None:
     odd = "---\nkind: Pod\nlive: &p {on: yes}\nstart: {on: no, <<: *p}\nsize: !!int 5\n"
-    layers = derive(app=kustomization("app") + odd, other=kustomization("other")).layers
+    layers = derive(
+        app=kustomization("app") + odd, other=kustomization("other", source=UNSEEN)
+    ).layers
     assert [layer.name for layer in layers] == ["app", "other"]

@@ -1,0 +1,140 @@
+"""Which Kustomizations are of this repository, and of the ref that an entry follows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from router.core.declared.files import read_flux
+from router.core.declared.ownership import Ours, own_kustomizations
+from router.core.match import LayerIndex
+from router.core.routing import Repository
+from tests.core.declared.test_derive import OWN, OWN_NAME, kustomization
+from tests.core.kustomize.trees import make_tree
+
+OTHER = "https://git.example/acme/other"
+
+
+def source(name: str, **spec: object) -> str:
+    return (
+        "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+        f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {json.dumps(spec)}\n---\n"
+    )
+
+
+def used(name: str) -> str:
+    """A Kustomization with the source of its name."""
+    return kustomization(name, source=f"{{kind: GitRepository, name: {name}}}")
+
+
+def entry_of(ref: str) -> Repository:
+    return Repository(name="fleet", hook="h", url=OWN, ref=ref, layers=(), index=LayerIndex([]))
+
+
+def own(files: dict[str, str], ref: str | None = None) -> tuple[list[str], dict[str, str]]:
+    """Names of our Kustomizations, and of the others with the reasons."""
+    tree = make_tree({"apps/kustomization.yaml": "resources: []"} | files)
+    found = read_flux({path: content.encode() for path, content in files.items()})
+    entry = None if ref is None else entry_of(ref)
+    owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}, entry=entry))
+    others = {each.kustomization.name: each.reason for each in owned.left_out}
+    return [each.name for each in owned.kustomizations], others
+
+
+ELSEWHERE = "its source `b` is another repository"
+
+
+@pytest.mark.parametrize(
+    ("sources", "ours"),
+    [
+        ({"a": {"url": OWN}, "b": {"url": OTHER}}, ["a"]),
+        # A patch tells the URL, or a variable stands for it.
+        ({"a": {"ignore": "/*"}, "b": {"url": OTHER}}, ["a"]),
+        ({"a": {"url": "https://${HOST}/fleet"}, "b": {"url": OTHER}}, ["a"]),
+        # No file defines it.
+        ({"a": None, "b": {"url": OTHER}}, ["a"]),
+        # A fork: none of them can be told to be this repository.
+        ({"a": {"url": "https://git.example/else/fleet"}, "b": {"url": OTHER}}, ["a", "b"]),
+    ],
+)
+def test_a_source_with_another_url_is_ours_only_in_a_fork(
+    sources: dict[str, dict[str, str] | None], ours: list[str]
+) -> None:
+    text = "".join(source(name, **spec) for name, spec in sources.items() if spec is not None)
+    found, others = own({"all.yaml": text + used("a") + "---\n" + used("b")})
+    assert found == ours
+    assert others == ({} if "b" in ours else {"b": ELSEWHERE})
+
+
+@pytest.mark.parametrize(
+    "patches",
+    [
+        {"p.yaml": f"- {{op: replace, path: /spec/url, value: {OWN}}}",
+         "kustomization.yaml": "patches: [{path: p.yaml, target: {kind: GitRepository}}]"},
+        {"p.yaml": source("b", url=OWN),
+         "kustomization.yaml": "patchesStrategicMerge: [p.yaml]"},
+        {"kustomization.yaml": "patches: [{target: {name: '[b]'}, patch: '[{path: /spec}]'}]"},
+    ],
+)  # fmt: skip
+def test_a_source_that_a_patch_redirects_may_be_ours_and_that_is_told(
+    patches: dict[str, str],
+) -> None:
+    files = {"all.yaml": source("a", url=OWN) + source("b", url=OTHER) + used("b")} | patches
+    assert own(files) == (["b"], {})
+    found = read_flux({path: content.encode() for path, content in files.items()})
+    (note,) = (each for each in found.unfollowed if "GitRepository" in each.message)
+    assert note.file == next(iter(patches))
+
+
+def test_a_patch_of_something_else_redirects_no_source() -> None:
+    patch = "patches: [{target: {kind: HelmRepository}, patch: '[{path: /spec/url}]'}]"
+    files = {"all.yaml": source("a", url=OWN) + source("b", url=OTHER) + used("b"),
+             "kustomization.yaml": patch}  # fmt: skip
+    assert own(files) == ([], {"b": ELSEWHERE})
+
+
+@pytest.mark.parametrize(
+    ("spec", "ref", "why"),
+    [
+        ({"branch": "main"}, "refs/heads/main", None),
+        ({"branch": "lab"}, "refs/heads/main", "follows refs/heads/lab"),
+        ({"branch": "lab"}, None, None),
+        ({"branch": "${BRANCH}"}, "refs/heads/main", None),
+        ({}, "refs/heads/main", None),
+        ({"tag": "v1.2.3"}, "refs/tags/v*", None),
+        ({"tag": "v1.2.3"}, "refs/heads/main", "follows refs/tags/v1.2.3"),
+        ({"semver": ">=1", "branch": "main"}, "refs/tags/v*", None),
+        ({"semver": ">=1", "branch": "main"}, "refs/heads/main", "follows tags"),
+        ({"name": "refs/heads/main", "semver": ">=1"}, "refs/heads/main", None),
+        ({"name": "refs/pull/1/head"}, "refs/heads/main", "follows refs/pull/1/head"),
+        ({"branch": "main", "commit": "0" * 40}, "refs/heads/main", "stays at one commit"),
+        ({"branch": "main", "commit": "0" * 40}, None, "stays at one commit"),
+        ({"branch": "main", "commit": "${COMMIT}"}, "refs/heads/main", None),
+    ],
+)
+def test_a_source_is_of_the_ref_that_flux_takes(
+    spec: dict[str, str], ref: str | None, why: str | None
+) -> None:
+    """Where several are given: https://fluxcd.io/flux/components/source/gitrepositories/#reference"""
+    files = {"all.yaml": source("a", url=OWN, ref=spec) + used("a")}
+    assert own(files, ref) == ((["a"], {}) if why is None else ([], {"a": f"its source `a` {why}"}))
+
+
+def test_of_sources_of_one_name_the_nearest_counts() -> None:
+    files = {
+        f"clusters/{branch}/flux-system/gotk-sync.yaml": source(
+            "flux-system", url=OWN, ref={"branch": branch}
+        )
+        for branch in ("lab", "main")
+    }
+    for branch in ("lab", "main"):
+        text = kustomization(branch, source="{kind: GitRepository, name: flux-system}")
+        files[f"clusters/{branch}/apps.yaml"] = text
+    assert own(files, "refs/heads/main") == (
+        ["main"],
+        {"lab": "its source `flux-system` follows refs/heads/lab"},
+    )
+    both = files | {"base/apps.yaml": kustomization("base",
+                    source="{kind: GitRepository, name: flux-system}")}  # fmt: skip
+    assert "base" in own(both, "refs/heads/main")[0]

@@ -1,0 +1,91 @@
+"""Files that variables of Kustomizations come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.core.declared.test_derive import derive, kustomization, only
+
+FROM = "postBuild: {{substituteFrom: [{}]}}"
+VARS = FROM.format("{kind: ConfigMap, name: vars}")
+DEFINED = "kind: ConfigMap\nmetadata: {name: vars}"
+
+
+def test_files_that_variables_are_substituted_from_are_the_layer_s() -> None:
+    spec = FROM.format(
+        "{kind: ConfigMap, name: vars}, {kind: Secret, name: keys}, {kind: ConfigMap, name: made},"
+        " {kind: ConfigMap, name: gone, optional: true}"
+    )
+    generator = "configMapGenerator: [{name: made, envs: [made.env]}, {name: x, files: [x]}]"
+    layer = only(
+        ks=kustomization("a", spec),
+        vars=DEFINED,
+        elsewhere="kind: ConfigMap\nmetadata: {name: vars, namespace: other}",
+        keys="kind: Secret\nmetadata: {name: keys, namespace: flux-system}\nsops: {}",
+        **{"made/kustomization": generator},
+    )
+    assert layer.paths == (*("vars.yaml", "keys.yaml", "made/kustomization.yaml", "made/made.env"),)
+
+
+OPERATION = "[{op: add, path: /data/a, value: b}]"
+INLINE = "kustomization.yaml"
+REPLACED = (
+    "replacements: [{source: {kind: Secret, name: other}, targets: [{select: {kind: ConfigMap}}]}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "read"),
+    [
+        ({"kustomization": "patches: [{path: p.yaml}]", "p": DEFINED}, ["p.yaml"]),
+        ({"kustomization": "patchesStrategicMerge: [p.yaml]", "p": DEFINED}, ["p.yaml"]),
+        ({"kustomization": "patches: [{patch: '{kind: ConfigMap, metadata: {name: vars}}'}]"},
+         [INLINE]),
+        ({"kustomization": "patches: [{path: p.yaml, target: {name: vars}}]", "p": OPERATION},
+         ["p.yaml"]),
+        ({"kustomization": "patches: [{path: p.yaml, target: {kind: ConfigMap, name: v.*}}]"},
+         ["p.yaml"]),
+        ({"kustomization": "patches: [{path: p.yaml, target: {labelSelector: a=b}}]"}, ["p.yaml"]),
+        ({"kustomization": "patches: [{path: p.yaml, target: {kind: Secret}}]"}, []),
+        ({"kustomization": "patches: [{path: p.yaml, target: {kind: ConfigMap, name: x}}]"}, []),
+        ({"kustomization": REPLACED}, [INLINE]),
+        ({"kustomization": REPLACED, "z": "kind: Secret\nmetadata: {name: other}"},
+         [INLINE, "z.yaml"]),
+        ({"kustomization": "replacements: [{path: r.yaml}]",
+          "r": REPLACED.replace("replacements: ", "")}, ["r.yaml"]),
+        ({"kustomization": "replacements: [{path: r.yaml}]",
+          "r": "{targets: [{select: {kind: ConfigMap, name: x}}]}"}, []),
+    ],
+)  # fmt: skip
+def test_what_changes_their_objects_is_the_layer_s_too(
+    files: dict[str, str], read: list[str]
+) -> None:
+    layer = only(ks=kustomization("a", VARS), vars=DEFINED, **files)
+    assert layer.paths == ("vars.yaml", *read)
+
+
+def test_a_patch_of_a_flux_kustomization_counts_as_well() -> None:
+    spec = VARS + "\n  patches: [{target: {kind: ConfigMap}, patch: 'data: {a: b}'}]"
+    assert only(ks=kustomization("a", spec), vars=DEFINED).paths == ("vars.yaml", "ks.yaml")
+
+
+@pytest.mark.parametrize(
+    ("each", "told"),
+    [
+        ("{kind: Secret, name: '${X}'}", "a Secret of no known name, `${X}`"),
+        ("{kind: Secret}", "a Secret of no known name, ``"),
+        ("{kind: Secret, name: y}", "a Secret that no file here defines, `y`"),
+        ("{kind: Secret, name: y, optional: false}", "a Secret that no file here defines, `y`"),
+        ("{kind: ConfigMap, name: vars-suffix}", "a ConfigMap that no file here defines, `vars-"),
+    ],
+)
+def test_variables_from_what_no_file_defines_are_told(each: str, told: str) -> None:
+    derived = derive(ks=kustomization("a", FROM.format(each)), y="{{ Secret y", vars=DEFINED)
+    (note,) = derived.notes
+    assert (note.file, f"`a` substitutes from {told}" in note.message) == ("ks.yaml", True)
+    assert derived.layers[0].paths == ()
+
+
+def test_nothing_is_told_of_optional_ones() -> None:
+    spec = FROM.format("{kind: Secret, name: y, optional: true}, {kind: Secret, optional: 'true'}")
+    assert only(ks=kustomization("a", spec)).paths == ()
