@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +14,13 @@ import click
 from router.cli.discovery import discover_all, discover_below
 from router.cli.entries import (
     REPOSITORY_OPTION,
-    load_routing,
     own_urls,
     pick_entries,
 )
 from router.cli.tables import counted, printable
-from router.config.edit import edit_layers
+from router.config.edit import edit_layers, start_layers
 from router.config.layer_text import block_layer
-from router.config.load import check_text
+from router.config.load import check_file, check_text
 from router.core.declared.derive import Derived, derive_layers
 from router.core.declared.ownership import Ours, own_kustomizations
 from router.core.errors import ConfigInvalid, SettingsInvalid
@@ -31,8 +31,9 @@ from router.remote.git.snapshots import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from router.config.load import Checked
     from router.core.declared.files import Note
-    from router.core.routing import Repository
+    from router.core.routing import Repository, Routing
 
 
 @click.command()
@@ -96,11 +97,28 @@ def derive(
 
 def _pick(file: Path, name: str | None, repo: Path) -> Repository:
     """The one entry whose layers are meant. Refuses to guess."""
-    entries = pick_entries(load_routing(file), file=file, name=name, repo=repo)
+    entries = pick_entries(_load(file), file=file, name=name, repo=repo)
     if len(entries) > 1:
         names = ", ".join(entry.name for entry in entries)
         raise click.UsageError(f"tell with --repository which one it is: {names}")
-    return entries[0]
+    (entry,) = entries
+    if entry.git is None:
+        raise SettingsInvalid(
+            f"{file}: {entry.name} has no `git`, and only git mode knows `build`, which is derived"
+        )
+    return entry
+
+
+def _load(file: Path) -> Routing:
+    """The routing file, also one of which only layers are missing. Raises ConfigInvalid."""
+    checked = check_file(file, secrets="optional")
+    routing = checked.routing
+    if routing is None:
+        with suppress(OSError, ValueError):
+            routing = _check_text(file, file.read_bytes().decode("utf-8-sig")).routing
+    if routing is None:
+        raise ConfigInvalid(checked.problems)
+    return routing
 
 
 def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
@@ -111,7 +129,9 @@ def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
     elif snapshot.tree.is_folder(folder_of(folder)):
         found, notes = discover_below(snapshot, folder, ours)
     else:
-        raise SettingsInvalid(f"{repo}: there is no folder {folder!r} at {rev}")
+        is_file = folder_of(folder) in snapshot.tree.files
+        told = f"{folder!r} is a file, no folder" if is_file else f"there is no folder {folder!r}"
+        raise SettingsInvalid(f"{repo}: {told} at {rev}")
     owned = own_kustomizations(found, snapshot.tree, ours)
     closures = snapshot.closures({each.build for each in owned.kustomizations})
     derived = derive_layers(owned, found, snapshot.tree, closures)
@@ -126,18 +146,25 @@ def _bring_in_step(file: Path, entry: str, derived: Derived, *, is_written: bool
     old, new = before.splitlines(), edited.text.splitlines()
     for line in unified_diff(old, new, fromfile=str(file), tofile=str(file), lineterm=""):
         click.echo(printable(line))
-    if edited.text == before:
+    if edited.text == before and edited.is_in_step:
         click.echo(f"{file}: in step with {counted(len(derived.layers), 'layer')}", err=True)
-    elif is_written:
+    elif is_written and edited.text != before:
         _write(file.resolve(), edited.text)
 
 
 def _check(file: Path, text: str) -> None:
     """Raises ConfigInvalid where the file would not load any more; its places are those to be."""
-    checked = check_text(text, file_name=str(file), directory=file.parent, secrets="optional")
+    checked = _check_text(file, text)
     if checked.problems:
         click.echo(f"{file}: left as it is; with what was derived, it would not load:", err=True)
         raise ConfigInvalid(checked.problems)
+
+
+def _check_text(file: Path, text: str) -> Checked:
+    """Check a routing file, leaving it open which layers there are where there are none so far."""
+    return check_text(
+        start_layers(text), file_name=str(file), directory=file.parent, secrets="optional"
+    )
 
 
 def _write(file: Path, text: str) -> None:

@@ -48,7 +48,8 @@ def pick_entries(
     """The entry of that name, else all that can be about the repository at *repo*.
 
     Those are the ones whose URL is one of its remotes', or its own path; if none is, as in the
-    checkout of a fork, all of a *file* that knows one repository only. Refuses to guess further.
+    checkout of a fork, all of a *file* that knows one repository only, and that is told. Refuses to
+    guess further.
     """
     if name is not None:
         entry = routing.entry(name)
@@ -62,12 +63,15 @@ def pick_entries(
         return entries
     own = own_urls(repo)
     found = tuple(entry for entry in entries if _urls(entry) & own)
-    if not found and len({normalize_url(entry.url) for entry in entries}) > 1:
-        raise click.UsageError(
-            f"the remotes of {repo} are none of the repositories in {file};"
-            " tell with --repository which one it is"
-        )
-    return found or entries
+    if found:
+        return found
+    is_one = len({normalize_url(entry.url) for entry in entries}) == 1
+    told = f"the remotes of {repo} are none of the repositories in {file}"
+    if not is_one:
+        raise click.UsageError(f"{told}; tell with --repository which one it is")
+    if len(own) > 1:
+        click.echo(f"{told}; taken to be a fork of {entries[0].name}", err=True)
+    return entries
 
 
 def own_urls(repo: Path, entries: Iterable[Repository] = ()) -> frozenset[str]:

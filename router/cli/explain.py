@@ -95,7 +95,7 @@ def explain(
         about = {**dict(zip(("before", "after"), commits, strict=False)), "pathCount": len(changed)}
         print_json([_view(routing, entry, matcher, about) for entry, matcher in verdicts])
     else:
-        _print_all(verdicts, len(changed))
+        _print_all(verdicts, len(changed), is_given=repo is None)
 
 
 def _check_usage(context: click.Context) -> None:
@@ -118,14 +118,15 @@ def from_root(path: str) -> str:
     return named
 
 
-def describe_paths(count: int, matched: Matched) -> str:
+def describe_paths(count: int, matched: Matched, *, are_builds_known: bool = True) -> str:
     """One sentence on how many paths changed, and which of them no layer owns."""
     text = counted(count, "changed path")
     if not matched.unmapped_count:
         return text
     more = matched.unmapped_count - len(matched.unmapped)
     told = ", ".join(printable(path) for path in matched.unmapped)
-    return f"{text}, {matched.unmapped_count} of no layer: {told}" + (
+    owner = "no layer" if are_builds_known else "no layer's `paths`"
+    return f"{text}, {matched.unmapped_count} of {owner}: {told}" + (
         f" and {more} more" if more else ""
     )
 
@@ -157,14 +158,16 @@ def _match(entry: Repository, changed: Sequence[str], builds: Builds) -> Matcher
     return matcher
 
 
-def _print_all(verdicts: Sequence[tuple[Repository, Matcher]], path_count: int) -> None:
+def _print_all(
+    verdicts: Sequence[tuple[Repository, Matcher]], path_count: int, *, is_given: bool
+) -> None:
     for number, (entry, matcher) in enumerate(verdicts):
         if number:
             click.echo()
-        _print(entry, matcher, path_count)
+        _print(entry, matcher, path_count, are_builds_known=not is_given or not entry.builds)
 
 
-def _print(entry: Repository, matcher: Matcher, path_count: int) -> None:
+def _print(entry: Repository, matcher: Matcher, path_count: int, *, are_builds_known: bool) -> None:
     rows = [
         (
             match.layer,
@@ -177,7 +180,7 @@ def _print(entry: Repository, matcher: Matcher, path_count: int) -> None:
     ]
     print_table(MATCH_COLUMNS, rows, title=f"{entry.name} {entry.ref}")
     click.echo()
-    click.echo(describe_paths(path_count, matcher.result()))
+    click.echo(describe_paths(path_count, matcher.result(), are_builds_known=are_builds_known))
 
 
 def _view(

@@ -19,12 +19,13 @@ from router.config.layer_text import (
     literal_pattern,
     scalar,
 )
+from router.config.spans import Edits
 from router.core.changes import ExactPaths
 from router.core.kustomize.names import folder_of
 from router.core.match import LayerIndex, match_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from router.core.declared.derive import DerivedLayer
 
@@ -35,15 +36,19 @@ class Edited:
 
     text: str
     notes: tuple[str, ...]
+    is_in_step: bool
+    """Nothing is left that somebody has to change by hand."""
 
 
 def edit_layers(text: str, repository: str, derived: Sequence[DerivedLayer]) -> Edited:
     """*text* with *derived* among the layers of that entry; only what differs is changed.
 
-    *text* is that of a routing file that loads. Layers that are not derived stay, and are noted.
+    *text* is that of a routing file that loads, or would with layers in each entry. Layers that are
+    not derived stay, and are noted.
     """
-    edits = _Edits(text)
-    block, elsewhere = _find_layers(text, repository)
+    edits = Edits(text)
+    entry, elsewhere = _find_entry(text, repository)
+    block = _child(entry, "layers")
     by_name = {_text(_child(each, "name")): each for each in _sequence(block)}
     names = frozenset(each.name for each in derived)
     new = []
@@ -54,64 +59,52 @@ def edit_layers(text: str, repository: str, derived: Sequence[DerivedLayer]) -> 
             edits.notes.append(f"`{layer.name}` is a layer of another entry in this file")
         else:
             new.append(layer)
-    _append(edits, block, new)
+    if new and block is not None and _sequence(block):
+        _append(edits, block, new)
+    elif new:
+        _begin(edits, entry, (block_layer(each, "") for each in new))
     edits.notes += [
         f"no Kustomization of this repository is named as the layer `{name}`, which stays"
         for name in by_name
         if name not in names
     ]
-    return Edited(text=edits.result(), notes=tuple(edits.notes))
+    return Edited(
+        text=edits.result(), notes=(*edits.by_hand, *edits.notes), is_in_step=not edits.by_hand
+    )
 
 
-def _find_layers(text: str, repository: str) -> tuple[yaml.Node | None, Collection[str]]:
-    """The list of layers of an entry, and the names of the layers of all others."""
+def start_layers(text: str) -> str:
+    """*text* with a layer in each entry of repositories that has none, so that it may load."""
+    edits = Edits(text)
+    try:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return text
+    for number, entry in enumerate(_sequence(_child(root, "repositories"))):
+        if not _sequence(_child(entry, "layers")):
+            _begin(edits, entry, [f"- {{name: started-{number}, paths: [.]}}"])
+    return edits.result()
+
+
+def _find_entry(text: str, repository: str) -> tuple[yaml.Node | None, Collection[str]]:
+    """An entry, and the names of the layers of all others."""
     root = yaml.compose(text, Loader=yaml.CSafeLoader)
-    block, names = None, set()
+    found, names = None, set()
     entries = [*_sequence(_child(root, "repositories")), *_sequence(_child(root, "artifacts"))]
     for entry in entries:
-        layers = _child(entry, "layers")
         if _text(_child(entry, "name")) == repository:
-            block = layers
+            found = entry
         else:
-            names |= {_text(_child(each, "name")) for each in _sequence(layers)}
-    return block, names
-
-
-@dataclass(slots=True)
-class _Edits:
-    """Spans of a text, and what is to stand there instead."""
-
-    text: str
-    spans: list[tuple[int, int, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def replace(self, start: int, end: int, new: str) -> None:
-        self.spans.append((start, end, new))
-
-    def line_start(self, index: int) -> int:
-        return self.text.rfind("\n", 0, index) + 1
-
-    def line_end(self, index: int) -> int:
-        """The end of the line, before its break."""
-        end = self.text.find("\n", index)
-        return len(self.text) if end < 0 else end
-
-    def next_line(self, index: int) -> int:
-        return min(self.line_end(index) + 1, len(self.text))
-
-    def result(self) -> str:
-        done, made = 0, []
-        for start, end, new in sorted(self.spans, key=lambda span: span[:2]):
-            made += [self.text[done:start], new]
-            done = end
-        return "".join([*made, self.text[done:]])
+            layers = _sequence(_child(entry, "layers"))
+            names |= {_text(_child(each, "name")) for each in layers}
+    return found, names
 
 
 @dataclass(slots=True)
 class _LayerEdits:
     """Brings one layer in step with its Kustomization."""
 
-    edits: _Edits
+    edits: Edits
     node: yaml.Node
     layer: DerivedLayer
     derived: Collection[str]
@@ -181,7 +174,7 @@ class _LayerEdits:
         inside = self.node.start_mark.index <= node.start_mark.index < self.node.end_mark.index
         if inside and not self.edits.text.startswith("&", node.start_mark.index):
             return True
-        self.edits.notes.append(
+        self.edits.by_hand.append(
             f"`{key}` of layer `{self.layer.name}` is shared with others by an alias: change it"
             " by hand"
         )
@@ -202,9 +195,26 @@ class _LayerEdits:
         self.edits.replace(end, end, "".join(lines))
 
 
-def _append(edits: _Edits, block: yaml.Node | None, new: Sequence[DerivedLayer]) -> None:
-    if block is None or not new:
+def _begin(edits: Edits, entry: yaml.Node | None, new: Iterable[str]) -> None:
+    """Give an entry its first layers, items of a block list; one in braces stays as it is."""
+    if not isinstance(entry, yaml.MappingNode) or _is_flow(entry):
         return
+    indent = " " * entry.start_mark.column
+    text = "".join(f"{indent}  {line}\n" for each in new for line in each.splitlines())
+    keys = {name.value: name for name, _ in entry.value}
+    if "layers" in keys:
+        colon = edits.text.index(":", keys["layers"].end_mark.index) + 1
+        node = _child(entry, "layers")
+        if isinstance(node, yaml.SequenceNode):
+            edits.replace(colon, node.end_mark.index, "")
+        end = edits.line_end(colon)
+    else:
+        end = edits.line_end(_end(entry.value[-1][1]))
+        text = f"{indent}layers:\n{text}"
+    edits.replace(end, end, "\n" + text.removesuffix("\n"))
+
+
+def _append(edits: Edits, block: yaml.Node, new: Sequence[DerivedLayer]) -> None:
     last = max(map(_end, _sequence(block)))
     if _is_flow(block):
         edits.replace(last, last, "".join(f", {flow_layer(layer)}" for layer in new))
@@ -216,7 +226,7 @@ def _append(edits: _Edits, block: yaml.Node | None, new: Sequence[DerivedLayer])
 
 
 def _change_block(
-    edits: _Edits,
+    edits: Edits,
     node: yaml.SequenceNode,
     kept: Sequence[yaml.Node],
     add: Sequence[str],
@@ -237,7 +247,7 @@ def _change_block(
 
 
 def _change_flow(
-    edits: _Edits, node: yaml.SequenceNode, kept: Sequence[yaml.Node], add: Sequence[str]
+    edits: Edits, node: yaml.SequenceNode, kept: Sequence[yaml.Node], add: Sequence[str]
 ) -> None:
     """Each item that goes takes the comma on its left with it; those that lead, the one on their
     right."""

@@ -93,3 +93,5 @@ def test_given_paths_do_not_tell_what_a_build_reads(built: Fleet) -> None:
     assert app1["reason"] == (
         "it is not known what its build reads: that takes --repo with the commits BEFORE and AFTER"
     )
+    told = run("explain", "--config", str(built.config), "--path", "apps/base/all.yaml").stdout
+    assert told.splitlines()[-1] == "1 changed path, 1 of no layer's `paths`: apps/base/all.yaml"

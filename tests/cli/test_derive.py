@@ -105,13 +105,65 @@ def test_a_file_is_changed_once_and_then_in_step(cluster: Fleet, file: Path) -> 
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_file_that_would_not_load_any_more_is_left_as_it_is(cluster: Fleet, file: Path) -> None:
+def test_a_file_that_would_not_load_any_more_is_left_as_it_is(tmp_path: Path, file: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit({"ks.yaml": kustomization("no_name", "path: a"), "a/a.yaml": "a: 1"})
+    before = file.read_text()
+    result = run("derive", "--repo", str(repo.path), "--write", str(file))
+    assert isinstance(result.exception, ConfigInvalid)
+    assert "left as it is" in result.stderr
+    assert file.read_text() == before
+
+
+def test_an_entry_in_payload_mode_is_told_that_it_needs_git(cluster: Fleet, file: Path) -> None:
     payload_mode = file.read_text().replace("    git: {}\n", "")
     file.write_text(payload_mode)
     result = run("derive", "--repo", str(cluster.repo.path), "--write", str(file))
-    assert isinstance(result.exception, ConfigInvalid)
-    assert "left as it is" in result.stderr
+    assert isinstance(result.exception, SettingsInvalid)
+    assert "fleet has no `git`, and only git mode knows `build`" in str(result.exception)
     assert file.read_text() == payload_mode
+
+
+@pytest.mark.parametrize("layers", ["", "    layers:\n", "    layers: []\n"])
+def test_an_entry_without_layers_gets_its_first_ones(
+    cluster: Fleet, file: Path, layers: str
+) -> None:
+    begin = file.read_text().partition("    layers:")[0]
+    second = begin.partition("repositories:\n")[2]
+    second = second.replace("name: fleet", "name: lab").replace("ref: main", "ref: lab")
+    file.write_text(begin + layers + second)
+    words = ("--path", "clusters/prod", "--repository", "fleet", "--write", str(file))
+    result = run("derive", "--repo", str(cluster.repo.path), *words)
+    assert result.exit_code == 0, result.exception
+    indented = "".join(f"    {line}\n" for line in LAYERS.splitlines())
+    assert file.read_text() == begin + indented + second
+
+
+def test_what_is_left_to_be_changed_by_hand_is_not_in_step(cluster: Fleet, file: Path) -> None:
+    begin = file.read_text().partition("    layers:")[0]
+    file.write_text(
+        f"{begin}    layers:\n      - {{name: apps, build: ./apps/prod, paths: &p [apps/],"
+        " dependsOn: [infra]}\n      - {name: infra, build: ./infra, paths: *p}\n"
+        "      - {name: flux-system, build: ./clusters/prod}\n"
+        "      - {name: nested, build: ./nested, components: [../tls]}\n"
+    )
+    words = ("--path", "clusters/prod", "--write", str(file))
+    result = run("derive", "--repo", str(cluster.repo.path), *words)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "`paths` of layer `apps` is shared with others by an alias" in result.stderr
+    assert "in step" not in result.stderr
+
+
+def test_a_checkout_of_another_repository_is_told(tmp_path: Path, file: Path) -> None:
+    repo = make_repo(tmp_path / "fork")
+    repo.commit({"a.yaml": "a: 1"})
+    words = ("derive", "--repo", str(repo.path), "--config", str(file))
+    told = f"the remotes of {repo.path} are none of the repositories in {file}; taken to be a fork"
+    assert told not in run(*words).stderr  # it has none
+    repo.git("remote", "add", "origin", "https://github.com/else/fleet")
+    assert told in run(*words).stderr
+    repo.git("remote", "add", "upstream", "https://github.com/acme/fleet")
+    assert told not in run(*words).stderr
 
 
 def test_a_build_that_is_not_whole_is_told(tmp_path: Path) -> None:
@@ -130,6 +182,7 @@ def test_a_build_that_is_not_whole_is_told(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("--path", "gone"), "there is no folder 'gone' at HEAD"),
+        (("--path", "clusters/prod/apps.yaml"), "'clusters/prod/apps.yaml' is a file, no folder"),
         (("--rev", "gone"), "'gone' names no commit"),
     ],
 )

@@ -117,10 +117,10 @@ def resolve_commit(repo: Path, name: str, *, deadline_seconds: float = DEADLINE_
     )
     commit = output.decode("ascii", "replace").strip()
     if status or not FULL_COMMIT.fullmatch(commit):
+        _check_repository(git, complaint)
         may_be_elsewhere = FULL_COMMIT.fullmatch(name) or (name and _is_shallow(git))
         hint = _FETCH_HINT if may_be_elsewhere else ""
-        why = complaint if status else "not one commit"
-        raise SettingsInvalid(f"{repo}: {name!r} names no commit ({why}){hint}")
+        raise SettingsInvalid(f"{repo}: {name!r} names no commit{hint}")
     return commit
 
 
@@ -174,13 +174,25 @@ def read_remote_urls(repo: Path, *, deadline_seconds: float = DEADLINE_SECONDS) 
 
     They may hold credentials. Raises SettingsInvalid.
     """
-    status, output, complaint = open_checkout(repo, deadline_seconds).try_run(
+    git = open_checkout(repo, deadline_seconds)
+    status, output, complaint = git.try_run(
         "config", "-z", "--local", "--get-regexp", r"^remote\..*\.url$"
     )
     if status not in (0, 1):  # 1: it has none
+        _check_repository(git, complaint)
         raise SettingsInvalid(f"{repo}: {complaint}")
     entries = output.decode("utf-8", "replace").split("\0")[:-1]
     return tuple(entry.partition("\n")[2] for entry in entries)
+
+
+def _check_repository(git: Checkout, complaint: str) -> None:
+    """Raises SettingsInvalid where nothing at all can be read, rather than what was asked for."""
+    status, output, why = git.try_run("rev-list", "--max-count=1", "--all")
+    if status:
+        is_none = "not a git repository" in why
+        raise SettingsInvalid(f"{git.repo}: {'no Git repository is there' if is_none else why}")
+    if not output.strip() and "single revision" in complaint:
+        raise SettingsInvalid(f"{git.repo}: the repository has no commit yet")
 
 
 def _check_full(commit: Commit) -> None:

@@ -25,10 +25,20 @@ def repo(tmp_path: Path) -> Repo:
 
 
 def test_a_folder_that_is_no_repository_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="not a git repository"):
+    with pytest.raises(SettingsInvalid, match="no Git repository is there"):
         resolve_commit(tmp_path, "HEAD")
+    with pytest.raises(SettingsInvalid, match="no Git repository is there"):
+        read_remote_urls(tmp_path)
     with pytest.raises(SettingsInvalid, match="nowhere"):
         resolve_commit(tmp_path / "nowhere", "HEAD")
+
+
+def test_a_repository_that_is_empty_or_damaged_is_told_as_such(repo: Repo) -> None:
+    with pytest.raises(SettingsInvalid, match="the repository has no commit yet"):
+        resolve_commit(repo.path, "HEAD")
+    (repo.path / ".git" / "config").write_text("[")
+    with pytest.raises(SettingsInvalid, match="bad config line"):
+        resolve_commit(repo.path, "HEAD")
 
 
 def test_a_missing_git_command_is_an_error(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
