@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.cli.tables import counted, printable
+from router.core.declared.objects import POLLED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,16 +41,25 @@ def tell_drift(drift: Drift, entry: str, places: Places) -> Iterator[tuple[Level
         yield "warning", places.layers[left_out.layer], _left_out(left_out)
     for shared in drift.shared_sources:
         yield "warning", places.layers[shared.layers[0]], _shared(shared)
-    if drift.unserved:
-        yield "warning", places.entries[entry], _unserved(drift.unserved)
-    if drift.unfollowed:
-        yield "note", places.entries[entry], _unfollowed(drift.unfollowed)
+    for level, message in _tell_kustomizations(drift):
+        yield level, places.entries[entry], message
     for remote in drift.remotes:
         message = (
             f"nothing watches `{printable(remote.url)}`, which {printable(remote.by)} has the build"
             f" of {_layers(remote.layers)} read"
         )
         yield "note", places.builds[remote.layers[0]], message
+
+
+def _tell_kustomizations(drift: Drift) -> Iterator[tuple[Level, str]]:
+    """Of those that are of no layer."""
+    if drift.unserved:
+        yield "warning", _unserved(drift.unserved)
+    if drift.polled:
+        often = f"whose source Flux fetches every {POLLED_SECONDS // 60} minutes or more often"
+        yield "note", _unserved(drift.polled, f", {often}")
+    if drift.unfollowed:
+        yield "note", _unfollowed(drift.unfollowed)
 
 
 def view_drift(drift: Drift) -> dict[str, Any]:
@@ -95,6 +105,7 @@ def view_drift(drift: Drift) -> dict[str, Any]:
             for each in drift.shared_sources
         ],
         "unserved": [_view(each) for each in drift.unserved],
+        "polled": [_view(each) for each in drift.polled],
         "unfollowed": [
             {**_view(each.kustomization), "reason": each.reason} for each in drift.unfollowed
         ],
@@ -186,10 +197,10 @@ def _left_out(left_out: LeftOut) -> str:
     )
 
 
-def _unserved(kustomizations: Sequence[FluxKustomization]) -> str:
+def _unserved(kustomizations: Sequence[FluxKustomization], more: str = "") -> str:
     told = counted(len(kustomizations), "Flux Kustomization")
     named = [f"`{printable(each.name)}` ({printable(each.file)})" for each in kustomizations]
-    return f"no layer serves {told} of this repository: {_names(named)}"
+    return f"no layer serves {told} of this repository{more}: {_names(named)}"
 
 
 def _layers(names: Sequence[str]) -> str:

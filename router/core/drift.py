@@ -100,6 +100,8 @@ class Drift:
     shared_sources: tuple[SharedSource, ...]
     unserved: tuple[FluxKustomization, ...]
     """Kustomizations that no layer has the name or the folder of."""
+    polled: tuple[FluxKustomization, ...]
+    """The same, where Flux fetches their source often by itself."""
     unfollowed: tuple[NotDerived, ...]
     """Kustomizations of this repository of which too little can be told."""
     remotes: tuple[RemoteBase, ...]
@@ -129,6 +131,8 @@ def find_drift(
     *names* are those of all layers there are, *closures* those of `builds_to_read`.
     """
     builds, kustomizations = entry.builds, declared.kustomizations
+    unserved = list(_unserved(builds.values(), names, kustomizations))
+    polled = [each for each in unserved if declared.owned.sources.are_polled(each)]
     return Drift(
         unknown={
             name: closures[name].unknown or ""
@@ -142,7 +146,8 @@ def find_drift(
             *_dependencies(entry, names, kustomizations),
         ),
         shared_sources=tuple(_shared_sources(entry, kustomizations)),
-        unserved=tuple(_unserved(builds.values(), names, kustomizations)),
+        unserved=tuple(each for each in unserved if each not in polled),
+        polled=tuple(polled),
         unfollowed=tuple(each for each in declared.owned.left_out if each.is_ours),
         remotes=tuple(_remotes({name: closures[name] for name in builds})),
         left_out=tuple(_left_out(declared.owned, closures)),

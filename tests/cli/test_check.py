@@ -110,6 +110,7 @@ def test_json_has_all_of_it_by_its_parts(fleet: Fleet) -> None:
         "leftOut": [],
         "sharedSources": [],
         "unserved": [],
+        "polled": [],
         "unfollowed": [],
         "remotes": [],
         "unread": [],

@@ -307,3 +307,27 @@ def test_kustomizations_of_another_ref_are_no_concern_of_an_entry(tmp_path: Path
     files = {"clusters/lab.yaml": lab + "---\n" + kustomization("lab", "path: apps", source=source)}
     told, _ = survey(tmp_path, "      - {name: app, paths: [apps/]}\n", files | {"apps/a": "a"})
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("intervals", "is_polled"),
+    [(["1m0s"], True), (["10m"], True), (["10m1s"], False), (["24h"], False), (["1.5s"], True),
+     (["often"], False), ([""], False), (["1m", "24h"], False)],
+)  # fmt: skip
+def test_what_flux_fetches_by_itself_needs_no_layer(
+    intervals: list[str], is_polled: bool, tmp_path: Path
+) -> None:
+    """Such as what `flux bootstrap` makes; a source with a long interval was likely forgotten."""
+    sources = "---\n".join(git_repository("own", interval=each) for each in intervals)
+    text = sources + "---\n" + kustomization("x", "path: apps",
+                                             source="{kind: GitRepository, name: own}")  # fmt: skip
+    told, view = survey(
+        tmp_path, "      - {name: app, paths: [apps/]}\n", {"apps/a": "a", "clusters/x.yaml": text}
+    )
+    more = ", whose source Flux fetches every 10 minutes or more often" if is_polled else ""
+    level = "note" if is_polled else "warning"
+    assert told == [
+        f":5:11: {level}: no layer serves 1 Flux Kustomization of this repository{more}:"
+        " `x` (clusters/x.yaml)"
+    ]
+    assert [each["name"] for each in view["polled" if is_polled else "unserved"]] == ["x"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from router.core.declared.files import Note, first_document
-from router.core.declared.values import VARIABLE, mappings, text_in
+from router.core.declared.files import Note
+from router.core.declared.values import VARIABLE, first_document, mappings, text_in
 from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from router.core.declared.objects import (
@@ -14,13 +15,14 @@ from router.core.declared.objects import (
     read_objects,
 )
 from router.core.declared.patches import Patch, read_patches
-from router.core.kustomize.documents import MAX_DOCUMENT_BYTES, Unreadable, read_documents
+from router.core.declared.scopes import Scopes
+from router.core.declared.values import first_document
+from router.core.kustomize.documents import MAX_DOCUMENT_BYTES, Unreadable
 from router.core.kustomize.walk import KUSTOMIZATION_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from router.core.kustomize.documents import Value
 
 NOT_HAD = f"it is larger than {MAX_DOCUMENT_BYTES // 1024} KiB, or the repository lacks its content"
 NOT_FOLLOWED = "a patch here changes {}, and is not followed"
@@ -44,6 +46,7 @@ class FluxFiles:
     objects: FluxObjects
     contents: Mapping[str, bytes]
     patches: tuple[Patch, ...]
+    scopes: Scopes
     unfollowed: tuple[Note, ...]
     """Patches that give a Kustomization another path or the like, or a source another ref."""
     unreadable: tuple[Note, ...] = ()
@@ -58,19 +61,24 @@ def read_flux(had: Mapping[str, bytes | None]) -> FluxFiles:
     whole = {path: contents[path] for path in sorted(contents.keys() - apart)}
     found, unreadable = _read_files(whole)
     patches += tuple(patch for one in found for patch in one.patches)
-    redirecting = [patch for patch in patches if patch.sets(GIT, SOURCE_API, ("url", "ref"))]
+    scopes = Scopes(contents)
     sources = [each for one in found for each in one.sources]
+    redirecting = _redirecting(sources, patches, scopes)
     objects = FluxObjects(
         kustomizations=tuple(each for one in found for each in one.kustomizations),
-        sources=tuple(_patched(each, redirecting) for each in sources),
+        sources=tuple(
+            replace(each, url="", ref="", is_pinned=False) if each in redirecting else each
+            for each in sources
+        ),
         receivers=tuple(each for one in found for each in one.receivers),
         charts=tuple(each for one in found for each in one.charts),
     )
-    told = {*_moved(patches), *_redirected(sources, redirecting)}
+    told = {*_moved(patches), *_redirected(redirecting)}
     return FluxFiles(
         objects=objects,
         contents=contents,
         patches=patches,
+        scopes=scopes,
         unfollowed=tuple(Note(file=file, message=message) for file, message in sorted(told)),
         unreadable=(*missing, *unreadable),
     )
@@ -81,16 +89,6 @@ def may_matter(path: str, content: bytes | None) -> bool:
     if content is None or path.rpartition("/")[2] in KUSTOMIZATION_FILES:
         return True
     return any(mark in content for mark in _MARKS)
-
-
-def first_document(content: bytes) -> Mapping[str, Value]:
-    """What kustomize reads of a file; empty if that is no mapping."""
-    try:
-        documents = read_documents(content)
-    except Unreadable:
-        return {}
-    first = documents[0] if documents else None
-    return first if isinstance(first, dict) else {}
 
 
 def _read_files(
@@ -108,7 +106,7 @@ def _read_files(
 def _read_patches(contents: Mapping[str, bytes]) -> Iterator[Patch]:
     for path, content in contents.items():
         if path.rpartition("/")[2] in KUSTOMIZATION_FILES:
-            yield from read_patches(path, first_document(content), contents)
+            yield from read_patches(path, first_document(content), contents, dirname(path))
 
 
 def _moved(patches: Sequence[Patch]) -> Iterator[tuple[str, str]]:
@@ -118,17 +116,26 @@ def _moved(patches: Sequence[Patch]) -> Iterator[tuple[str, str]]:
             yield patch.file, MOVED
 
 
+def _redirecting(
+    sources: Sequence[FluxSource], patches: Sequence[Patch], scopes: Scopes
+) -> Mapping[FluxSource, Sequence[Patch]]:
+    """The sources whose URL or ref a patch tells, with those patches."""
+    telling = [patch for patch in patches if patch.sets(GIT, SOURCE_API, ("url", "ref"))]
+    found = {
+        each: [
+            patch
+            for patch in telling
+            if patch.changes(GIT, each.name.name) and scopes.reaches(patch, each.file)
+        ]
+        for each in sources
+    }
+    return {each: found_patches for each, found_patches in found.items() if found_patches}
+
+
 def _redirected(
-    sources: Sequence[FluxSource], patches: Sequence[Patch]
+    redirecting: Mapping[FluxSource, Sequence[Patch]],
 ) -> Iterator[tuple[str, str]]:
     """Patches of what files tell otherwise; that they tell what no file does is usual."""
-    for patch in patches:
-        if any((each.url or each.ref) and patch.changes(GIT, each.name.name) for each in sources):
-            yield patch.file, REDIRECTED
-
-
-def _patched(source: FluxSource, patches: Sequence[Patch]) -> FluxSource:
-    """The source without what a patch may tell otherwise."""
-    if any(patch.changes(GIT, source.name.name) for patch in patches):
-        return replace(source, url="", ref="", is_pinned=False)
-    return source
+    for source, patches in redirecting.items():
+        if source.url or source.ref:
+            yield from ((patch.file, REDIRECTED) for patch in patches)

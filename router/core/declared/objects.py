@@ -10,6 +10,7 @@ https://fluxcd.io/flux/components/notification/receivers/
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,12 @@ DEFAULT_NAMESPACE = "flux-system"
 ANY_TAG = "refs/tags/"
 """Stands for the refs of a source that takes the newest version of several tags."""
 
+POLLED_SECONDS = 600
+"""Up to this interval changes arrive without a call; what `flux bootstrap` makes has a minute."""
+
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _HELM_API = "helm.toolkit.fluxcd.io/"
 _NOTIFICATION_API = "notification.toolkit.fluxcd.io/"
 _MARK = b"toolkit.fluxcd.io"
@@ -87,6 +94,8 @@ class FluxSource:
     """The full name of what it follows, or ANY_TAG; "" if the file does not tell."""
     is_pinned: bool = False
     """It stays at one commit, whatever is pushed."""
+    is_polled: bool = False
+    """Flux fetches it by itself every POLLED_SECONDS, or more often."""
     ignore: str = ""
     """`spec.ignore`: rules as those of `.sourceignore`."""
 
@@ -140,9 +149,7 @@ def read_objects(file: str, content: bytes) -> FluxObjects:
         ),
         charts=tuple(_charts(file, found)),
         patches=tuple(
-            patch
-            for each in kustomizations
-            for patch in read_patches(file, mapping_in(each, "spec"), {})
+            patch for each in kustomizations for patch in _patches(file, mapping_in(each, "spec"))
         ),
     )
 
@@ -188,6 +195,10 @@ def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomizatio
     )
 
 
+def _patches(file: str, spec: Mapping[str, Value]) -> Iterator[Patch]:
+    return read_patches(file, spec, {}, folder_of(text_in(spec, "path")))
+
+
 def _source(file: str, document: Mapping[str, Value]) -> FluxSource:
     spec = mapping_in(document, "spec")
     ref, url = mapping_in(spec, "ref"), text_in(spec, "url")
@@ -198,8 +209,16 @@ def _source(file: str, document: Mapping[str, Value]) -> FluxSource:
         url=normalize_url(url) if url and VARIABLE not in url else "",
         ref=_ref(ref),
         is_pinned=bool(commit) and VARIABLE not in commit,
+        is_polled=_is_short(text_in(spec, "interval")),
         ignore=text_in(spec, "ignore"),
     )
+
+
+def _is_short(interval: str) -> bool:
+    if not _DURATION.fullmatch(interval):
+        return False
+    parts = _PART.findall(interval)
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts) <= POLLED_SECONDS
 
 
 def _ref(ref: Mapping[str, Value]) -> str:

@@ -44,6 +44,11 @@ class Sources:
         nearest = max((_nearness(each.file, file) for each in same), default=0)
         return [each for each in same if _nearness(each.file, file) == nearest]
 
+    def are_polled(self, each: FluxKustomization) -> bool:
+        """Whether Flux fetches the source of a Kustomization often by itself."""
+        found = self.of(each.source, each.file)
+        return bool(found) and all(source.is_polled for source in found)
+
     def why_not(self, name: Resource, file: str) -> str | None:
         """Why what *file* builds of that source is not of this repository and ref, or None.
 

@@ -29,6 +29,8 @@ class Patch:
 
     by: str
     """The file that has it, or names its file."""
+    folder: str
+    """Of whose build it changes objects."""
     file: str
     """Where its text is."""
     target: Mapping[str, Value]
@@ -65,24 +67,22 @@ class Patch:
 
 
 def read_patches(
-    file: str, document: Mapping[str, Value], contents: Mapping[str, bytes]
+    file: str, document: Mapping[str, Value], contents: Mapping[str, bytes], folder: str
 ) -> Iterator[Patch]:
-    """The patches of a kustomization, or of a Flux Kustomization's spec, that *file* has.
-
-    The texts that it names are taken from *contents*.
-    """
+    """The patches that a kustomization, or a Flux Kustomization's spec, in *file* has for what the
+    build of *folder* makes. The texts that it names are taken from *contents*."""
     for key in _FIELDS:
         entries = document.get(key)
         for entry in entries if isinstance(entries, list) else []:
             if isinstance(entry, str):  # a file if there is one, else the patch itself
-                yield _read(file, {"path": entry, "patch": entry}, contents)
+                yield _read(file, {"path": entry, "patch": entry}, contents, folder)
             elif isinstance(entry, dict):
-                yield _read(file, entry, contents)
+                yield _read(file, entry, contents, folder)
     for replacement in mappings(document.get("replacements")):
-        yield from _replacements(file, replacement, contents)
+        yield from _replacements(file, replacement, contents, folder)
 
 
-def _read(by: str, entry: Mapping[str, Value], contents: Mapping[str, bytes]) -> Patch:
+def _read(by: str, entry: Mapping[str, Value], contents: Mapping[str, bytes], folder: str) -> Patch:
     path, text = text_in(entry, "path"), text_in(entry, "patch")
     file = _beside(by, path)
     if file != by and (file in contents or not text):
@@ -90,11 +90,12 @@ def _read(by: str, entry: Mapping[str, Value], contents: Mapping[str, bytes]) ->
     else:
         file, content = by, text.encode("utf-8", "surrogatepass")
     target = mapping_in(entry, "target")
-    return Patch(by=by, file=file, target=target, documents=_documents(content))
+    documents = _documents(content)
+    return Patch(by=by, folder=folder, file=file, target=target, documents=documents)
 
 
 def _replacements(
-    by: str, entry: Mapping[str, Value], contents: Mapping[str, bytes]
+    by: str, entry: Mapping[str, Value], contents: Mapping[str, bytes], folder: str
 ) -> Iterator[Patch]:
     """A replacement may stand here, or one or a list of them in a file of its own."""
     file = _beside(by, text_in(entry, "path"))
@@ -106,7 +107,7 @@ def _replacements(
     for each in found:
         for target in mappings(each.get("targets")):
             select, source = mapping_in(target, "select"), mapping_in(each, "source")
-            yield Patch(by=by, file=file, target=select, documents=(), source=source)
+            yield Patch(by=by, folder=folder, file=file, target=select, documents=(), source=source)
 
 
 def _beside(by: str, path: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.core.kustomize.documents import Unreadable, read_documents
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -11,6 +13,16 @@ if TYPE_CHECKING:
 
 VARIABLE = "${"
 """What Flux substitutes when it applies an object; nobody knows here by what."""
+
+
+def first_document(content: bytes) -> Mapping[str, Value]:
+    """What kustomize reads of a file; empty if that is no mapping."""
+    try:
+        documents = read_documents(content)
+    except Unreadable:
+        return {}
+    first = documents[0] if documents else None
+    return first if isinstance(first, dict) else {}
 
 
 def mapping_in(document: Mapping[str, Value], *keys: str) -> Mapping[str, Value]:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
 
-from router.core.declared.files import Note, first_document
+from router.core.declared.files import Note
 from router.core.declared.objects import defines
-from router.core.declared.values import VARIABLE, mappings, text_in
+from router.core.declared.values import VARIABLE, first_document, mappings, text_in
 from router.core.flux_objects import Resource
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.references import read_fields
@@ -53,8 +53,9 @@ def _absent(each: FluxKustomization, variables: FluxVariables) -> str:
 def _files(wanted: Resource, found: FluxFiles) -> Iterator[str]:
     defining = list(_defining(wanted, found.contents))
     yield from defining
-    for patch in found.patches if defining else ():
-        if patch.changes(wanted.kind, wanted.name):
+    for patch in found.patches:
+        is_of_them = patch.changes(wanted.kind, wanted.name)
+        if is_of_them and any(found.scopes.reaches(patch, file) for file in defining):
             yield patch.file
             yield from _copied(wanted, patch, found.contents)
 

@@ -71,10 +71,12 @@ def test_a_source_with_another_url_is_ours_only_in_a_fork(
     "patches",
     [
         {"p.yaml": f"- {{op: replace, path: /spec/url, value: {OWN}}}",
-         "kustomization.yaml": "patches: [{path: p.yaml, target: {kind: GitRepository}}]"},
+         "kustomization.yaml": "patches: [{path: p.yaml, target: {kind: GitRepository}}]\n"
+                               "resources: [all.yaml]"},
         {"p.yaml": source("b", url=OWN),
-         "kustomization.yaml": "patchesStrategicMerge: [p.yaml]"},
-        {"kustomization.yaml": "patches: [{target: {name: '[b]'}, patch: '[{path: /spec}]'}]"},
+         "kustomization.yaml": "patchesStrategicMerge: [p.yaml]\nresources: [all.yaml]"},
+        {"kustomization.yaml": "patches: [{target: {name: '[b]'}, patch: '[{path: /spec}]'}]\n"
+                               "resources: [all.yaml]"},
     ],
 )  # fmt: skip
 def test_a_source_that_a_patch_redirects_may_be_ours_and_that_is_told(
@@ -88,10 +90,11 @@ def test_a_source_that_a_patch_redirects_may_be_ours_and_that_is_told(
 
 
 def test_a_patch_of_something_else_redirects_no_source() -> None:
-    patch = "patches: [{target: {kind: HelmRepository}, patch: '[{path: /spec/url}]'}]"
-    files = {"all.yaml": source("a", url=OWN) + source("b", url=OTHER) + used("b"),
-             "kustomization.yaml": patch}  # fmt: skip
-    assert own(files) == ([], {"b": ELSEWHERE})
+    patch = "patches: [{{target: {{kind: {}}}, patch: '[{{path: /spec/url}}]'}}]\nresources: [{}]"
+    files = {"all.yaml": source("a", url=OWN) + source("b", url=OTHER) + used("b")}
+    for kind, resource in (("HelmRepository", "all.yaml"), ("GitRepository", "other.yaml")):
+        file = patch.format(kind, resource)
+        assert own(files | {"kustomization.yaml": file}) == ([], {"b": ELSEWHERE})
 
 
 @pytest.mark.parametrize(

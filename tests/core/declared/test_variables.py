@@ -60,13 +60,39 @@ REPLACED = (
 def test_what_changes_their_objects_is_the_layer_s_too(
     files: dict[str, str], read: list[str]
 ) -> None:
+    files["kustomization"] += "\nresources: [vars.yaml]"
     layer = only(ks=kustomization("a", VARS), vars=DEFINED, **files)
     assert layer.paths == ("vars.yaml", *read)
 
 
+PATCH = "patches: [{target: {kind: ConfigMap}, patch: 'data: {a: b}'}]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "read"),
+    [
+        ({"kustomization": PATCH}, []),
+        ({"over/kustomization": PATCH + "resources: [../base]",
+          "base/kustomization": "resources: [../vars.yaml]"}, ["over/kustomization.yaml"]),
+        ({"over/kustomization": PATCH + "resources: [../base/gone, ../base]",
+          "base/kustomization": "configMapGenerator: [{name: vars}]"},
+         ["base/kustomization.yaml", "over/kustomization.yaml"]),
+        # What a component changes are the objects of those that include it.
+        ({"tls/kustomization": PATCH + "kind: Component"}, ["tls/kustomization.yaml"]),
+        ({"over/kustomization": PATCH + "unknown: [1]"}, ["over/kustomization.yaml"]),
+    ],
+)  # fmt: skip
+def test_only_patches_that_reach_their_objects_count(
+    files: dict[str, str], read: list[str]
+) -> None:
+    layer = only(ks=kustomization("a", VARS), vars=DEFINED, **files)
+    assert sorted(layer.paths) == [*read, "vars.yaml"]
+
+
 def test_a_patch_of_a_flux_kustomization_counts_as_well() -> None:
-    spec = VARS + "\n  patches: [{target: {kind: ConfigMap}, patch: 'data: {a: b}'}]"
-    assert only(ks=kustomization("a", spec), vars=DEFINED).paths == ("vars.yaml", "ks.yaml")
+    spec = f"path: ./vars\n  {VARS}\n  {PATCH}"
+    layer = only(ks=kustomization("a", spec), **{"vars/vars": DEFINED})
+    assert layer.paths == ("vars/vars.yaml", "ks.yaml")
 
 
 @pytest.mark.parametrize(
