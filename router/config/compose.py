@@ -115,7 +115,10 @@ def _compose(text: str, report: Report, *, is_one: bool) -> tuple[Node, ...] | N
     except _Stop as stop:
         report.error(stop.place, str(stop))
     except yaml.YAMLError as error:
-        mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", "unreadable")
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or "it cannot be read"
+        if mark is not None and text.removeprefix("\ufeff").startswith("\t", mark.index):
+            reason = "a tab stands here, and only spaces indent"
         report.error(_mark_of(mark), f"this is not YAML: {reason}")
     return None
 

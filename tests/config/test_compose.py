@@ -69,6 +69,7 @@ def test_a_file_over_the_limit_is_not_parsed() -> None:
         ("é: \ud800", "f:1:4: the character U+D800 is not allowed here"),
         ("a\rb\r\x9f", "f:3:1: the character U+009F is not allowed here"),
         ("é: @", "f:1:4: this is not YAML: found character that cannot start any token"),
+        ("é: \n\t- b", "f:2:1: this is not YAML: a tab stands here, and only spaces indent"),
         ("", "f:1:1: the file is empty"),
         ("---\n...\n---\n", "f:3:1: a second document starts here; the file must hold one"),
         ("%YAML 2.0\n---\na", "f:1:1: this is not YAML: found incompatible YAML document"),
