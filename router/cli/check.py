@@ -134,13 +134,11 @@ def _read(repo: Path, revision: str) -> Checkout:
 
 def _check(file: Path, checkout: Checkout | None, repository: str | None) -> _Result:
     checked = check_file(file, secrets="optional")
-    routing, places = checked.routing, checked.places
-    if checkout is None or routing is None or places is None:
+    routing = checked.routing
+    if checkout is None or routing is None:
         return _Result(file=file, checked=checked, surveys=None)
     entries = pick_entries(routing, file=file, name=repository, repo=checkout.repo)
-    surveys = tuple(
-        survey_entry(str(file), entry, places, checkout, routing.layers) for entry in entries
-    )
+    surveys = tuple(survey_entry(str(file), entry, checked, checkout) for entry in entries)
     return _Result(file=file, checked=checked, surveys=surveys)
 
 

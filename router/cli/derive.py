@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from router.config.load import Checked
     from router.core.declared.files import Note
-    from router.core.routing import Repository, Routing
 
 
 @click.command()
@@ -84,20 +83,22 @@ def derive(
     file = target or shown
     if file is None and repository is not None:
         raise click.UsageError("--repository goes with --config or --write")
-    entry = None if file is None else _pick(file, repository, repo)
-    ours = Ours(urls=own_urls(repo, () if entry is None else (entry,)), entry=entry)
+    ours = Ours(urls=own_urls(repo)) if file is None else _find_ours(file, repository, repo)
     derived = _derive(repo, rev, folder, ours)
     _tell(f"{note.file}: {note.message}" for note in derived.notes)
-    if file is None or entry is None:
+    if file is None or ours.entry is None:
         layers = [block_layer(each, "  ") for each in derived.layers]
         click.echo("".join(["layers:\n", *layers]) if layers else "layers: []\n", nl=False)
     else:
-        _bring_in_step(file, entry.name, derived, is_written=target is not None)
+        _bring_in_step(file, ours.entry.name, derived, is_written=target is not None)
 
 
-def _pick(file: Path, name: str | None, repo: Path) -> Repository:
-    """The one entry whose layers are meant. Refuses to guess."""
-    entries = pick_entries(_load(file), file=file, name=name, repo=repo)
+def _find_ours(file: Path, name: str | None, repo: Path) -> Ours:
+    """What *file* tells of the repository, with the one entry whose layers are meant. Refuses to
+    guess."""
+    checked = _load(file)
+    assert checked.routing is not None
+    entries = pick_entries(checked.routing, file=file, name=name, repo=repo)
     if len(entries) > 1:
         names = ", ".join(entry.name for entry in entries)
         raise click.UsageError(f"tell with --repository which one it is: {names}")
@@ -106,19 +107,19 @@ def _pick(file: Path, name: str | None, repo: Path) -> Repository:
         raise SettingsInvalid(
             f"{file}: {entry.name} has no `git`, and only git mode knows `build`, which is derived"
         )
-    return entry
+    return Ours(urls=own_urls(repo, entries), entry=entry, kustomizations=checked.kustomizations)
 
 
-def _load(file: Path) -> Routing:
+def _load(file: Path) -> Checked:
     """The routing file, also one of which only layers are missing. Raises ConfigInvalid."""
     checked = check_file(file, secrets="optional")
-    routing = checked.routing
-    if routing is None:
+    if checked.routing is None:
         with suppress(OSError, ValueError):
-            routing = _check_text(file, file.read_bytes().decode("utf-8-sig")).routing
-    if routing is None:
+            started = _check_text(file, file.read_bytes().decode("utf-8-sig"))
+            if started.routing is not None:
+                return started
         raise ConfigInvalid(checked.problems)
-    return routing
+    return checked
 
 
 def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:

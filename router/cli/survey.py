@@ -16,9 +16,10 @@ from router.core.drift import Declared, builds_to_read, find_drift
 from router.core.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from router.config.load import Checked
     from router.config.places import Places
     from router.config.report import Place
     from router.core.coverage import Coverage, SharedFiles
@@ -165,15 +166,17 @@ class Survey:
         return Finding(level=level, problem=problem)
 
 
-def survey_entry(
-    file: str, entry: Repository, places: Places, checkout: Checkout, names: Collection[str]
-) -> Survey:
-    """Lay *entry* of the routing file *file*, whose layers have *names*, over a commit's files.
+def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Checkout) -> Survey:
+    """Lay *entry* of the routing file *file*, which has no problems, over a commit's files.
 
     Raises SettingsInvalid.
     """
+    assert checked.routing is not None
+    assert checked.places is not None
     snapshot = checkout.snapshot
-    ours = Ours(urls=own_urls(checkout.repo, (entry,)), entry=entry)
+    ours = Ours(
+        urls=own_urls(checkout.repo, (entry,)), entry=entry, kustomizations=checked.kustomizations
+    )
     owned = own_kustomizations(checkout.flux, snapshot.tree, ours)
     builds = builds_to_read(entry, owned.kustomizations)
     found = snapshot.closures({*builds.values(), *(each.build for each in owned.kustomizations)})
@@ -187,10 +190,10 @@ def survey_entry(
     return Survey(
         file=file,
         entry=entry,
-        places=places,
+        places=checked.places,
         checkout=checkout,
         coverage=cover(entry.index, sorted(snapshot.tree.files), reads),
-        drift=find_drift(entry, names, declared, closures),
+        drift=find_drift(entry, checked.routing.layers, declared, closures),
     )
 
 

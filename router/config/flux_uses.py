@@ -32,11 +32,20 @@ def find_uses(root: Node) -> tuple[LayerOnCluster, ...]:
     )
 
 
+def find_templates(root: Node) -> frozenset[str]:
+    """How the clusters of such a file call the Kustomizations of layers, with the placeholder."""
+    return frozenset(_template(node) for node in items(root, "clusters"))
+
+
+def _template(cluster: Node) -> str:
+    return text(cluster, "kustomization", "name") or LAYER_PLACEHOLDER
+
+
 def _use(
     use: ReceiverUse, layer: Node, clusters: Mapping[str, Node], *, is_artifact: bool
 ) -> LayerOnCluster:
     named = child(clusters[use.cluster], "kustomization")
-    template = text(named, "name") or LAYER_PLACEHOLDER
+    template = _template(clusters[use.cluster])
     return LayerOnCluster(
         layer=use.layer,
         cluster=use.cluster,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.config.build import build_routing
 from router.config.compose import MAX_FILE_BYTES, START, Mark, compose
-from router.config.flux_uses import find_uses
+from router.config.flux_uses import find_templates, find_uses
 from router.config.names import check_names
 from router.config.notices import add_notices
 from router.config.places import find_places
@@ -45,6 +45,8 @@ class Checked:
     places: Places | None = None
     uses: tuple[LayerOnCluster, ...] = ()
     """Every layer on each of its clusters; none when there are problems."""
+    kustomizations: frozenset[str] = frozenset()
+    """How its clusters call the Kustomizations of layers, with `{layer}` for the layer's name."""
 
 
 def check_text(
@@ -95,6 +97,7 @@ def check_with(
         routing=routing,
         places=find_places(root),
         uses=find_uses(root),
+        kustomizations=find_templates(root),
     )
 
 

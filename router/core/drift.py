@@ -115,7 +115,7 @@ def builds_to_read(
     of_flux = {
         layer.name: found[0].build
         for layer in entry.layers
-        if len(found := _named(kustomizations, layer.name)) == 1
+        if len(found := _of(kustomizations, layer.name)) == 1
     }
     return {**of_flux, **entry.builds}
 
@@ -165,7 +165,7 @@ def _uncovered(
             yield Uncovered(
                 layer=layer.name,
                 files=found[layer.name],
-                kustomization=None if layer.build else _named(kustomizations, layer.name)[0],
+                kustomization=None if layer.build else _of(kustomizations, layer.name)[0],
             )
 
 
@@ -178,7 +178,7 @@ def _unwatched(
         if closure is not None and closure.unknown is not None:
             continue  # every push calls it
         found = []
-        for each in _named(declared.kustomizations, layer.name):
+        for each in _of(declared.kustomizations, layer.name):
             read = declared.beside[each]
             files = [path for path in read if closure is None or path not in closure.files]
             found.append((each, find_uncovered(entry.index, {layer.name: files})))
@@ -192,7 +192,7 @@ def _other_builds(
 ) -> Iterator[Differing]:
     """Of several clusters, one that agrees is enough."""
     for layer in entry.layers:
-        found, build = _named(kustomizations, layer.name), layer.build
+        found, build = _of(kustomizations, layer.name), layer.build
         if not found or build is None:
             continue
         folders = {folder_of(folder) for folder in build.folders}
@@ -225,12 +225,12 @@ def _dependencies(
     entry: Repository, names: Collection[str], kustomizations: Sequence[FluxKustomization]
 ) -> Iterator[Differing]:
     """Only between layers that Flux knows; of several clusters, one that agrees is enough."""
-    of_flux = {each.name for each in kustomizations}
+    of_flux = {each.layer for each in kustomizations}
     for layer in entry.layers:
         own = tuple(name for name in layer.depends_on if name in of_flux)
         found = [
             (each, tuple(name for name in dict.fromkeys(each.depends_on) if name in names))
-            for each in _named(kustomizations, layer.name)
+            for each in _of(kustomizations, layer.name)
         ]
         if found and all(set(flux) != set(own) for _, flux in found):
             first, flux = found[0]
@@ -245,7 +245,7 @@ def _shared_sources(
     """Where receivers are shared, too, somebody knows."""
     sharing: dict[Resource, list[Layer]] = {}
     for layer in entry.layers:
-        for source in dict.fromkeys(each.source for each in _named(kustomizations, layer.name)):
+        for source in dict.fromkeys(each.source for each in _of(kustomizations, layer.name)):
             sharing.setdefault(source, []).append(layer)
     for source, layers in sharing.items():
         if len({layer.receivers for layer in layers}) > 1:
@@ -257,7 +257,7 @@ def _unserved(
 ) -> Iterator[FluxKustomization]:
     folders = {folder_of(folder) for build in builds for folder in build.folders}
     for each in kustomizations:
-        if each.name not in names and each.folder not in folders:
+        if each.layer not in names and each.folder not in folders:
             yield each
 
 
@@ -276,7 +276,7 @@ def _left_out(owned: Owned, closures: Mapping[str, Closure]) -> Iterator[LeftOut
     rules: dict[str, Ignored] = {}
     for layer, closure in closures.items():
         named = [path for path, by in closure.files.items() if by != BUILD]
-        found = _named(owned.kustomizations, layer)
+        found = _of(owned.kustomizations, layer)
         for name in dict.fromkeys(each.source for each in found):
             same = owned.sources.by_name.get(name, ())
             for each in same:
@@ -287,5 +287,5 @@ def _left_out(owned: Owned, closures: Mapping[str, Closure]) -> Iterator[LeftOut
                 yield LeftOut(layer=layer, source=same[0], files=tuple(sorted(files)))
 
 
-def _named(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:
-    return [each for each in kustomizations if each.name == name]
+def _of(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:
+    return [each for each in kustomizations if each.layer == name]

@@ -205,3 +205,76 @@ def test_options_that_contradict_each_other_are_refused(cluster: Fleet, file: Pa
     file.write_text(text + second.replace("name: apps", "name: second-apps"))
     assert run(*repo, "--write", str(file)).exit_code == 2
     assert run(*repo, "--config", str(file), "--repository", "second").exit_code == 0
+
+
+ROOT = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet, namespace: flux-system}
+spec: {url: https://github.com/acme/fleet, interval: 1m0s}
+---
+"""
+RECEIVER = """\
+---
+apiVersion: notification.toolkit.fluxcd.io/v1
+kind: Receiver
+metadata: {name: flux-system, namespace: flux-system}
+spec: {type: generic-hmac, resources: [{kind: GitRepository, name: fleet}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sync", "is_derived"),
+    [
+        (ROOT, False),
+        (ROOT + RECEIVER + "---\n", True),
+        (ROOT.replace("1m0s", "24h"), True),
+        (ROOT.replace("1m0s", "24h") + RECEIVER + "---\n", True),
+    ],
+)
+def test_what_applies_itself_is_a_layer_only_if_somebody_has_to_be_called(
+    sync: str, is_derived: bool, tmp_path: Path
+) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit({"prod/sync.yaml": sync + kustomization("flux-system", "path: ./prod")})
+    result = run("derive", "--repo", str(repo.path), "--path", "prod")
+    assert ("- name: flux-system" in result.stdout) is is_derived
+    told = (
+        "prod/sync.yaml: the Kustomization `flux-system` is not derived: it applies itself, and"
+        " Flux fetches its source often without being called\n"
+    )
+    assert result.stderr == ("" if is_derived else told)
+
+
+def test_layers_are_named_as_the_clusters_of_the_file_call_their_kustomizations(
+    tmp_path: Path, file: Path
+) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    source = "{{kind: GitRepository, name: {}}}".format
+    repo.commit(
+        {
+            "a.yaml": kustomization("prod-apps", "path: ./apps\n  dependsOn: [{name: prod-infra}]",
+                                    source=source("apps")),
+            "b.yaml": kustomization("prod-infra", "path: ./infra", source=source("infra")),
+            "apps/a": "",
+            "infra/a": "",
+        }
+    )  # fmt: skip
+    text = file.read_text().replace(
+        "receiver: {", "kustomization: {name: 'prod-{layer}'}, receiver: {", 1
+    )
+    assert "kustomization:" in text
+    file.write_text(text)
+    checked = ("check", str(file), "--repo", str(repo.path))
+    assert "no layer serves 1 Flux Kustomization of this repository: `prod-infra`" in (
+        run(*checked).stdout
+    )
+    result = run("derive", "--repo", str(repo.path), "--write", str(file))
+    assert result.exit_code == 0, result.exception
+    assert file.read_text() == text.replace(
+        "{name: apps, paths: [apps/]}",
+        "{name: apps, build: ./apps, dependsOn: [infra], paths: [apps/]}\n"
+        "      - name: infra\n        build: ./infra",
+    )
+    again = run(*checked).stdout
+    assert [word for word in ("serves", "depends on", "builds") if word in again] == []

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 RECEIVER_TYPES = frozenset(get_args(ReceiverType))
 """Those that can be called."""
 
+ROOT = (
+    "the Kustomization `{}` is not derived: it applies itself, and Flux fetches its source often"
+    " without being called"
+)
+
 SHOWN_NAMES = 10
 """Layers that one note names."""
 
-_by_name = attrgetter("name")
+_by_layer = attrgetter("layer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,9 @@ def derive_layers(
 
     *closures* are those of all these Kustomizations.
     """
-    layers, doubles = _one_a_name(owned.kustomizations)
-    names = frozenset(each.name for each in layers)
+    roots = [each for each in owned.kustomizations if _is_root(each, owned, found, closures)]
+    layers, doubles = _one_a_name([each for each in owned.kustomizations if each not in roots])
+    names = frozenset(map(_by_layer, layers))
     beside, notes = find_beside(owned, found, tree, closures)
     return Derived(
         layers=tuple(_layer(each, found, names, beside[each]) for each in layers),
@@ -69,6 +75,7 @@ def derive_layers(
             *found.unreadable,
             *owned.notes,
             *found.unfollowed,
+            *(Note(file=each.file, message=ROOT.format(each.name)) for each in roots),
             *doubles,
             *dict.fromkeys(_gone(layers, names)),
             *notes,
@@ -91,11 +98,21 @@ def find_beside(
     return beside, (*notes, *of_charts)
 
 
+def _is_root(
+    each: FluxKustomization, owned: Owned, found: FluxFiles, closures: Mapping[Build, Closure]
+) -> bool:
+    """Whether it applies itself, as what `flux bootstrap` makes does, and nobody need be called for
+    that."""
+    is_called = any(each.source in receiver.resources for receiver in found.objects.receivers)
+    is_polled = owned.sources.are_polled(each) and not is_called
+    return is_polled and each.file in closures[each.build].files
+
+
 def _one_a_name(
     kustomizations: Sequence[FluxKustomization],
 ) -> tuple[Sequence[FluxKustomization], Sequence[Note]]:
     layers, notes = [], []
-    for name, group in groupby(sorted(kustomizations, key=_by_name), key=_by_name):
+    for name, group in groupby(sorted(kustomizations, key=_by_layer), key=_by_layer):
         first, *others = group
         layers.append(first)
         message = f"`{name}` is also defined in {first.file}, and that counts"
@@ -107,7 +124,7 @@ def _gone(layers: Sequence[FluxKustomization], names: Collection[str]) -> Iterat
     for each in layers:
         for name in each.depends_on:
             if name not in names:
-                message = f"`{each.name}` depends on `{name}`, which is no layer here"
+                message = f"`{each.layer}` depends on `{name}`, which is no layer here"
                 yield Note(file=each.file, message=message)
 
 
@@ -118,7 +135,7 @@ def _shared(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
         by_source.setdefault(each.source, []).append(each)
     for source, sharing in by_source.items():
         if len(sharing) > 1:
-            names = ", ".join(f"`{each.name}`" for each in sharing[:SHOWN_NAMES])
+            names = ", ".join(f"`{each.layer}`" for each in sharing[:SHOWN_NAMES])
             more = len(sharing) - SHOWN_NAMES
             told = f"{names} and {more} more" if more > 0 else names
             message = f"{told} share {source}: Flux builds them all whenever it is fetched"
@@ -134,7 +151,7 @@ def _layer(
         if each.source in receiver.resources and receiver.type in RECEIVER_TYPES
     ]
     return DerivedLayer(
-        name=each.name,
+        name=each.layer,
         file=each.file,
         build=f"./{each.folder}",
         components=each.components,

@@ -65,8 +65,10 @@ class FluxKustomization:
     path: str
     """`spec.path`, as it is written; "" for the root."""
     components: tuple[str, ...] = ()
+    layer: str
+    """The layer it would be: its name, unless clusters call those of layers otherwise."""
     depends_on: tuple[str, ...] = ()
-    """Names alone, of whatever namespace."""
+    """Layers likewise, of whatever namespace."""
     source: Resource
     variables: tuple[FluxVariables, ...] = ()
     """`spec.postBuild.substituteFrom`."""
@@ -179,6 +181,7 @@ def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomizatio
     spec, own = mapping_in(document, "spec"), _own_name(document)
     return FluxKustomization(
         name=own.name,
+        layer=own.name,
         namespace=own.namespace,
         file=file,
         path=text_in(spec, "path"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
 from router.core.declared.objects import ANY_TAG, GIT
 from router.core.declared.values import VARIABLE
+from router.core.flux_objects import LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,17 @@ class Ours:
     """What it is called, normalized."""
     entry: Repository | None = None
     """The entry whose ref counts; None where every ref does."""
+    kustomizations: Collection[str] = ()
+    """How clusters call the Kustomizations of layers, with LAYER for the layer's name."""
+
+    def layer_of(self, name: str) -> str:
+        """The layer whose Kustomization has that name; the most telling of several forms counts."""
+        for form in sorted(self.kustomizations, key=len, reverse=True):
+            before, _, after = form.partition(LAYER)
+            inner = name.removeprefix(before).removesuffix(after)
+            if inner and form.replace(LAYER, inner) == name:
+                return inner
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,8 @@ def own_kustomizations(found: FluxFiles, tree: Tree, ours: Ours) -> Owned:
         elsewhere = _why_elsewhere(each, sources)
         reason = elsewhere or _why_not(each, tree)
         if reason is None:
-            own.append(each)
+            depends_on = tuple(map(ours.layer_of, each.depends_on))
+            own.append(replace(each, layer=ours.layer_of(each.name), depends_on=depends_on))
         else:
             left_out.append(
                 NotDerived(kustomization=each, reason=reason, is_ours=elsewhere is None)

@@ -32,6 +32,26 @@ def entry_of(ref: str) -> Repository:
     return Repository(name="fleet", hook="h", url=OWN, ref=ref, layers=(), index=LayerIndex([]))
 
 
+@pytest.mark.parametrize(
+    ("forms", "name", "layer"),
+    [
+        ({"{layer}"}, "app1", "app1"),
+        ({"prod-{layer}"}, "prod-app1", "app1"),
+        ({"prod-{layer}"}, "lab-app1", "lab-app1"),
+        ({"prod-{layer}", "{layer}"}, "prod-app1", "app1"),
+        ({"prod-{layer}", "{layer}-lab"}, "app1-lab", "app1"),
+        ({"{layer}.{layer}"}, "app1.app1", "app1.app1"),
+        ({"prod-{layer}"}, "prod-", "prod-"),
+        ({"all"}, "all", "all"),
+        (set(), "app1", "app1"),
+    ],
+)
+def test_a_kustomization_is_of_the_layer_that_clusters_call_so(
+    forms: set[str], name: str, layer: str
+) -> None:
+    assert Ours(urls=(), kustomizations=forms).layer_of(name) == layer
+
+
 def own(files: dict[str, str], ref: str | None = None) -> tuple[list[str], dict[str, str]]:
     """Names of our Kustomizations, and of the others with the reasons."""
     tree = make_tree({"apps/kustomization.yaml": "resources: []"} | files)
