@@ -10,6 +10,7 @@ from router.config.report import Report
 from router.config.secret_files import read_limited
 from router.config.tree import BOOLEANS, MappingNode, Node, ScalarNode, child, items, text
 from router.core.flux_found import (
+    ANY_NAME,
     FoundAt,
     FoundGenerator,
     FoundKustomization,
@@ -110,20 +111,26 @@ def _take(file: str, node: Node, read: _Read) -> None:
 def _take_receiver(at: FoundAt, name: str, node: Node, read: _Read) -> None:
     namespace = text(node, "metadata", "namespace")
     suspend = child(node, "spec", "suspend")
+    listed = [
+        (_resource(each, namespace or read.namespace), child(each, "matchLabels"))
+        for each in items(node, "spec", "resources")
+    ]
     found = FoundReceiver(
         at=at,
         namespace=namespace,
         name=name,
         type=text(node, "spec", "type") or "",
         secret=text(node, "spec", "secretRef", "name"),
-        resources=tuple(
-            _resource(each, namespace or read.namespace)
-            for each in items(node, "spec", "resources")
-        ),
+        resources=tuple(resource for resource, _ in listed),
         events=tuple(
             each.text for each in items(node, "spec", "events") if isinstance(each, ScalarNode)
         ),
         is_suspended=isinstance(suspend, ScalarNode) and BOOLEANS.get(suspend.text, False),
+        unlabelled=tuple(
+            resource
+            for resource, labels in listed
+            if resource.name == ANY_NAME and not isinstance(labels, MappingNode)
+        ),
     )
     read.receivers.append(found)
 

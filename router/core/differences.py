@@ -67,6 +67,7 @@ class _Comparison:
             for other in same[1:]:
                 yield _error(other.at, f"Receiver `{other.key}` stands at {first.at}, too")
             yield from _compare_spec(receiver, first)
+            yield from _compare_wildcards(first)
             yield from self._compare_resources(receiver, first)
             if first.secret is not None:
                 yield from self._missing_key(receiver.namespace, first.secret)
@@ -190,6 +191,16 @@ def _compare_spec(receiver: ImpliedReceiver, found: FoundReceiver) -> Iterator[P
     if found.is_suspended:
         told = f"Receiver `{found.key}` is suspended: Flux answers every call of it 503"
         yield _error(found.at, told)
+
+
+def _compare_wildcards(found: FoundReceiver) -> Iterator[Problem]:
+    """The API server takes such a Receiver, and it is Ready; notification-controller then fails."""
+    for each in found.unlabelled:
+        yield _error(
+            found.at,
+            f"Receiver `{found.key}` triggers every {each.kind} (`name: '{ANY_NAME}'`) without "
+            "`matchLabels`: Flux answers 500, and triggers none of them",
+        )
 
 
 def _other_secret(receiver: ImpliedReceiver, found: FoundReceiver) -> str:

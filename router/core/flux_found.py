@@ -44,6 +44,8 @@ class FoundReceiver:
     events: tuple[str, ...] = ()
     """The only ones it takes; none stand for all."""
     is_suspended: bool = False
+    unlabelled: tuple[Resource, ...] = ()
+    """Those of *resources* that stand for every name, with no labels to tell which."""
 
     @property
     def key(self) -> str:

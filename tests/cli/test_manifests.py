@@ -324,6 +324,25 @@ def test_a_resource_in_another_namespace_needs_a_permission(case: Case) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("labels", "is_told"),
+    [
+        ("", True),
+        ("    matchLabels:\n", True),  # null, which no API server keeps
+        ("    matchLabels: {app: app1}\n", False),
+        ("    matchLabels: {}\n", False),  # every one of them, and so Flux takes it
+    ],
+)
+def test_a_resource_of_every_name_needs_labels(case: Case, labels: str, is_told: bool) -> None:
+    case.change(RECEIVERS, "    name: app1\n", f"    name: '*'\n{labels}")
+    told = (
+        "error receivers.yaml: Receiver `flux-system/app1` triggers every GitRepository "
+        "(`name: '*'`) without `matchLabels`: Flux answers 500, and triggers none of them"
+    )
+    assert case.told() == [told] * is_told
+    assert case.check().exit_code == is_told
+
+
 def test_receivers_of_different_tokens_may_not_read_one_secret(case: Case) -> None:
     file = case.folder / RECEIVERS
     file.write_text(
