@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 OTHERS = frozenset(
     {
-        *("base64", "cat", "cp", "curl", "flux", "git", "grep", "head", "kubectl", "sha256sum"),
-        *("sqlite3", "tr"),
+        *("base64", "cat", "cp", "curl", "flux", "git", "grep", "head", "kubectl", "mkdir"),
+        *("mktemp", "printf", "read", "rm", "sha256sum", "sqlite3", "tr"),
     }
 )
 """Commands of others that pages may show, in pipes too."""
@@ -25,6 +25,7 @@ OTHERS = frozenset(
 SETTINGS = frozenset(variable(field) for field in Settings.model_fields)
 
 _BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _SET = re.compile(r"(\w+)=.*", re.DOTALL)
 
 
@@ -35,12 +36,15 @@ class NotACommand(Exception):
 def shown_commands(page: str) -> Iterator[str]:
     """What stands after a prompt in the page's blocks, with the lines that go on."""
     for block in _BLOCK.findall(page):
-        yield from re.findall(r"^ *\$ (.*(?:\\\n.*)*)", block, re.MULTILINE)
+        yield from re.findall(r"^ *\$ (.*(?:(?<=\\)\n.*)*)", block, re.MULTILINE)
 
 
 def check_command(line: str) -> None:
     """Raises NotACommand unless each command of the pipe exists and knows its options."""
-    lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars="|&;<>")
+    for inner in _SUBSTITUTION.findall(line):
+        check_command(inner)
+    line = _SUBSTITUTION.sub("_", line).replace("\\\n", " ")
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     words: list[str] = []
     for token in [*lexer, "|"]:
@@ -52,12 +56,15 @@ def check_command(line: str) -> None:
 
 
 def _check_words(words: Sequence[str]) -> None:
+    name = ""
     rest = list(words[1:] if words[:1] == ["env"] else words)
     while rest and (found := _SET.fullmatch(rest[0])):
         del rest[0]
         name = found[1]
         if name.startswith("ROUTER_") and name not in SETTINGS and name != "ROUTER_DATABSE_URL":
             raise NotACommand(f"there is no setting {name}")
+    if not rest and name.islower():
+        return  # a variable of the shell, for the commands that follow
     if not rest:
         raise NotACommand(f"no command in {words}")
     if rest[0] == "flux-router":

@@ -30,6 +30,7 @@ def test_the_kustomization_of_the_page_builds_with_a_routing_file_of_ones_own(
     assert only(manifests, "ConfigMap")["data"] == {"router.yaml": "own: true"}
     ingress = only(manifests, "Ingress")["spec"]
     assert ingress["rules"][0]["host"] == ingress["tls"][0]["hosts"][0] == "hooks.acme.example"
+    assert f"create secret tls {ingress['tls'][0]['secretName']} " in PAGE
     (container,) = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     named = yaml.safe_load(text)["images"][0]
     assert container["image"] == f"{named['newName']}:{named['newTag']}"
