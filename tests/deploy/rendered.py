@@ -26,6 +26,11 @@ class NotValid(Exception):
 
 @cache
 def render(folder: Path) -> tuple[Manifest, ...]:
+    """The objects of the kustomization in *folder*, which does not change."""
+    return render_anew(folder)
+
+
+def render_anew(folder: Path) -> tuple[Manifest, ...]:
     """The objects of the kustomization in *folder*; fails with what kustomize says."""
     done = subprocess.run(
         [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False

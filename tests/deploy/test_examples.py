@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 import yaml
@@ -20,15 +20,17 @@ from tests.deploy.trees import (
     FLEET,
     GIT,
     LAYERS,
+    OCI,
     STRATEGIES,
+    applied,
+    bootstrap,
+    build,
+    generated_resources,
     make_tree,
     of_layers,
     routing_file,
     source_of,
 )
-
-if TYPE_CHECKING:
-    pass
 
 SOURCES = {
     "gitrepository-per-layer": "GitRepository/{layer}",
@@ -57,7 +59,7 @@ def test_every_example_has_a_page_and_a_line_in_the_table() -> None:
 @each_strategy
 def test_every_file_is_used(strategy: Path) -> None:
     for file in strategy.rglob("kustomization.yaml"):
-        names = {each.name for each in file.parent.iterdir()} - {file.name, "layers", "flux-router"}
+        names = {each.name for each in file.parent.iterdir()} - {file.name}
         assert {name for name in names if name not in file.read_text()} == set()
 
 
@@ -78,7 +80,7 @@ def test_check_finds_no_difference_in_the_files_nor_in_what_is_built(
 ) -> None:
     assert check(strategy, strategy / "clusters") == []
     built = tmp_path / "prod.yaml"
-    built.write_text(yaml.safe_dump_all(render(strategy / "clusters" / "prod")))
+    built.write_text(yaml.safe_dump_all(applied(strategy)))
     assert check(strategy, built) == []
 
 
@@ -161,40 +163,86 @@ def test_sources_of_layers_are_left_alone_for_a_day() -> None:
 
 @each_strategy
 def test_the_router_is_installed_alike_in_every_strategy(strategy: Path) -> None:
-    for name in ("clusters/prod/flux-router.yaml", "flux-router/kustomization.yaml",
-                 "flux-router/namespace.yaml", "clusters/prod/kustomization.yaml"):  # fmt: skip
-        assert (strategy / name).read_text() == (GIT / name).read_text()
-    [config] = [each for each in render(strategy / "flux-router") if each["kind"] == "ConfigMap"]
+    folders = [routing_file(each).parent for each in (strategy, GIT)]
+    for name in ("install.yaml", "kustomization.yaml", "namespace.yaml"):
+        own, first = [(folder / name).read_text() for folder in folders]
+        assert own == first
+    config = only(applied(strategy), "ConfigMap")
     assert config["metadata"] == {"name": "flux-router", "namespace": "flux-router"}
     assert config["data"]["router.yaml"] == routing_file(strategy).read_text()
 
 
 def test_flux_makes_one_installation_of_both_parts(tmp_path: Path) -> None:
     """The project's own manifests, as kustomize-controller patches them, and the user's."""
-    installation = only(render(GIT / "clusters" / "prod"), "Kustomization", "flux-router")["spec"]
+    beside = render(routing_file(GIT).parent)
+    installation = only(beside, "Kustomization", "flux-router")["spec"]
     own = {
         "resources": [os.path.relpath(ROOT / installation["path"], tmp_path.resolve())],
         "patches": installation["patches"],
         "images": installation["images"],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own))
-    applied = render(tmp_path)
-    for manifest in applied:
+    manifests = render(tmp_path)
+    for manifest in manifests:
         validate(manifest)
-    container = only(applied, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     image = installation["images"][0]
     assert container["image"] == f"{image['newName']}:{image['newTag']}"
-    assert only(applied, "Ingress")["spec"]["rules"][0]["host"] == "hooks.example.com"
+    assert only(manifests, "Ingress")["spec"]["rules"][0]["host"] == "hooks.example.com"
     # no object has two owners, and together they are what the overlay makes
-    config = render(GIT / "flux-router")
+    config = [each for each in beside if each["metadata"].get("namespace") != "flux-system"]
     whole = render(ROOT / installation["path"])
-    assert sorted(map(named, (*applied, *config))) == sorted(map(named, whole))
+    assert sorted(map(named, (*manifests, *config))) == sorted(map(named, whole))
     # where the routing file is read, and every secret that it names
-    text = only(config, "ConfigMap", "flux-router")["data"]["router.yaml"]
+    text = only(beside, "ConfigMap")["data"]["router.yaml"]
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
     files = re.findall(r'file: "?(/[^}"\s]+)', text)
     assert files
     assert {str(Path(file).parent) for file in files} <= mounts
+
+
+def secrets_of(value: Any) -> set[str]:
+    """The names of all Secrets that a manifest, or a part of one, refers to."""
+    if isinstance(value, list):
+        return {name for each in value for name in secrets_of(each)}
+    if not isinstance(value, dict):
+        return set()
+    own = {value.get("secretRef", {}).get("name"), value.get("secretName")} - {None}
+    return own | secrets_of(list(value.values()))
+
+
+@each_strategy
+def test_every_secret_is_made_by_a_command_of_the_pages(strategy: Path) -> None:
+    pages = [EXAMPLES, strategy, *([GIT] if strategy == OCI else [])]  # whose page refers to it
+    text = "\n".join((each / "README.md").read_text() for each in pages)
+    text += (ROOT / "docs" / "install.md").read_text()
+    made = set(re.findall(r"kubectl .*create secret (?:generic|tls|docker-registry) (\S+)", text))
+    if "receiver-$layer" in made:
+        made |= {f"receiver-{layer}" for layer in LAYERS}
+    of_bootstrap = {"flux-system"}
+    patches = (routing_file(strategy).parent / "install.yaml").read_text()
+    needed = {
+        *secrets_of(list(applied(strategy))),
+        *secrets_of(list(render(ROOT / "deploy" / "overlays" / "ingress"))),
+        *re.findall(r"secretName\s+value: (\S+)", patches),
+    }
+    assert needed >= {"flux-router-receivers", "hooks-example-com-tls"}
+    assert needed - made == of_bootstrap
+
+
+PAGES = [
+    *sorted(EXAMPLES.rglob("README.md")),
+    *(ROOT / "docs" / name for name in ("install.md", "flux-setup.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_command_writes_a_secret_into_the_working_folder(page: Path) -> None:
+    text = page.read_text()
+    written = re.findall(r"^.*(?:/dev/urandom|\$token).*$", text, re.MULTILINE)
+    assert all("$secrets/" in line or "--docker-password" in line for line in written), written
+    labelled = set(re.findall(r"label secret (\S+) reconcile", text))
+    assert labelled == set(re.findall(r"create secret generic (receiver-\S+)", text))
 
 
 @each_strategy
@@ -202,9 +250,38 @@ def test_what_kustomizations_apply_is_in_the_tree(strategy: Path, tmp_path: Path
     tree = make_tree(strategy, tmp_path / "fleet")
     for manifest in of_layers(strategy, "Kustomization").values():
         assert (tree / manifest["spec"]["path"] / "kustomization.yaml").exists()
-    for manifest in render(strategy / "clusters" / "prod"):
-        if manifest["metadata"]["name"] == "flux-router-config":
-            assert (tree / manifest["spec"]["path"] / "kustomization.yaml").exists()
+
+
+@each_strategy
+def test_flux_goes_on_applying_itself_beside_the_layers(strategy: Path) -> None:
+    # `flux-system` prunes: what it no longer builds, Flux itself at first, is deleted
+    assert not list((strategy / "clusters" / "prod").glob("kustomization.*"))
+    kept = {("GitRepository", "flux-system"), ("Kustomization", "flux-system")}
+    router = {("Kustomization", "flux-router"), ("ConfigMap", "flux-router")}
+    layers = {("Kustomization", layer) for layer in LAYERS}
+    found = {(each["kind"], each["metadata"]["name"]) for each in applied(strategy)}
+    assert found >= kept | router | layers
+    for manifest in applied(strategy):
+        validate(manifest)
+
+
+@each_strategy
+def test_a_kustomization_of_ones_own_needs_the_two_folders_in_it(
+    strategy: Path, tmp_path: Path
+) -> None:
+    folder = bootstrap(make_tree(strategy, tmp_path))
+    assert generated_resources(folder) == ["./flux-router", "./flux-system", "./layers"]
+    page = (EXAMPLES / "README.md").read_text()
+    (text,) = re.findall(r"```yaml\n# clusters/prod/kustomization.yaml\n(.*?)```", page, re.DOTALL)
+    (folder / "kustomization.yaml").write_text(text)
+    assert sorted(map(named, render(folder))) == sorted(map(named, applied(strategy)))
+
+
+def test_flux_does_not_build_a_folder_with_yaml_that_is_no_object(tmp_path: Path) -> None:
+    folder = bootstrap(make_tree(GIT, tmp_path))
+    shutil.copy(routing_file(GIT), folder)
+    with pytest.raises(AssertionError, match=r"router\.yaml"):
+        build(folder)
 
 
 def test_flags_are_added_to_the_controllers_that_have_them(tmp_path: Path) -> None:
@@ -213,20 +290,22 @@ def test_flags_are_added_to_the_controllers_that_have_them(tmp_path: Path) -> No
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "namespace": "flux-system"},
             "spec": {"template": {"spec": {"containers": [{"name": "manager", "args": ["--a"]}]}}},
         }
         for name in names
     ]
+    folder = bootstrap(make_tree(GIT, tmp_path))
     shutil.copytree(EXAMPLES / "flux-tuning", tmp_path / "flux-tuning")
-    folder = tmp_path / "flux-system"
-    folder.mkdir()
-    (folder / "gotk-components.yaml").write_text(yaml.safe_dump_all(deployments))
-    own = {"resources": ["gotk-components.yaml"], "components": ["../flux-tuning"]}
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    own = folder / "flux-system"
+    (own / "gotk-components.yaml").write_text(yaml.safe_dump_all(deployments))
+    page = (EXAMPLES / "flux-tuning" / "README.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (own / "kustomization.yaml").write_text(text)
     flags = {
         each["metadata"]["name"]: each["spec"]["template"]["spec"]["containers"][0]["args"][1:]
-        for each in render(folder)
+        for each in build(folder)
+        if each["kind"] == "Deployment"
     }
     assert flags == {
         "kustomize-controller": ["--requeue-dependency=5s", "--concurrent=10"],
