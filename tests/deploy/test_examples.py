@@ -26,6 +26,7 @@ from tests.deploy.trees import (
     bootstrap,
     build,
     generated_resources,
+    make_fleet,
     make_tree,
     of_layers,
     routing_file,
@@ -82,6 +83,36 @@ def test_check_finds_no_difference_in_the_files_nor_in_what_is_built(
     built = tmp_path / "prod.yaml"
     built.write_text(yaml.safe_dump_all(applied(strategy)))
     assert check(strategy, built) == []
+
+
+@each_strategy
+def test_check_of_a_checkout_finds_nothing_to_mend(
+    strategy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_fleet(strategy, tmp_path / "fleet")
+    repo.git("remote", "add", "origin", "https://github.com/acme/fleet.git")
+    file = repo.path / "ci" / "layers.yaml" if strategy == OCI else routing_file(repo.path)
+    monkeypatch.setenv("NOT_NEEDED_IN_CI", "none")
+    [view] = as_json(run("check", str(file), "--repo", str(repo.path), "-o", "json"))
+    warnings = {each["message"] for each in view["warnings"]}
+    assert {each for each in warnings if "the file /etc/flux-router/" not in each} == {
+        "`dependsOn` does not order calls yet"
+    }
+    [told] = view["repositories"]
+    of_ci = {"ci/", ".github/", ".gitlab-ci.yml"} if strategy == OCI else set()
+    assert set(told["unmappedFolders"]) == {"clusters/", "README.md"} | of_ci
+    kinds = "idlePatterns", "unknownBuilds", "uncovered", "dependencies", "leftOut", "unserved"
+    assert {kind for kind in kinds if told[kind]} == set()
+
+
+def test_layers_are_derived_from_the_files_as_they_are(tmp_path: Path) -> None:
+    repo = make_fleet(GIT, tmp_path / "fleet")
+    repo.git("remote", "add", "origin", "https://github.com/acme/fleet.git")
+    derived = run("derive", "--repo", str(repo.path), "--path", "clusters/prod")
+    names = {each["name"] for each in yaml.safe_load(derived.stdout)["layers"]}
+    assert names == set(LAYERS)
+    [note] = derived.stderr.splitlines()
+    assert "`flux-router` is not derived: its source `flux-router` is another repository" in note
 
 
 RECEIVER, KUSTOMIZATION = 1, 2

@@ -138,6 +138,16 @@ def pipeline_commands() -> Iterator[str]:
         yield from found
 
 
+def test_pipelines_set_the_variable_that_stands_for_secrets() -> None:
+    text = yaml.safe_load((OCI / "ci" / "layers.yaml").read_text())
+    [hook], [cluster] = text["hooks"], text["clusters"]
+    assert hook["secrets"] == [cluster["receiver"]["token"]] == [{"env": "NOT_NEEDED_IN_CI"}]
+    gitlab = yaml.safe_load((OCI / ".gitlab-ci.yml").read_text())["publish"]
+    [github] = [yaml.safe_load(file.read_text()) for file in OCI.glob(".github/workflows/*")]
+    for job in (gitlab["variables"], github["jobs"]["publish"]["env"]):
+        assert job["NOT_NEEDED_IN_CI"]
+
+
 def test_the_commands_of_pipelines_are_commands() -> None:
     commands = [shlex.split(each.partition(" > ")[0]) for each in pipeline_commands()]
     assert [words[0] for words in commands] == ["affected", "check", "check"]
