@@ -108,7 +108,7 @@ class _Comparison:
                 yield _error(
                     found.at,
                     f"Receiver `{found.key}` does not trigger {one_of[0]}, which the Kustomization "
-                    f"of {_layers(receiver)} reads: Flux answers 200, and applies nothing",
+                    f"of {_layers(receiver)} reads: a call applies nothing of it",
                 )
         wanted = {each for one_of in sources for each in one_of}
         for each in found.resources:

@@ -265,7 +265,7 @@ DIFFERENCES = [
     (
         ("layers.yml", "{kind: GitRepository, name: app1}", "{kind: Bucket, name: b}"),
         "error receivers.yaml: Receiver `flux-system/app1` does not trigger Bucket flux-system/b, "
-        "which the Kustomization of layer `app1` reads: Flux answers 200, and applies nothing",
+        "which the Kustomization of layer `app1` reads: a call applies nothing of it",
     ),
     (
         ("layers.yml", "name: infra, namespace: flux-system", "name: basis, namespace: x"),
