@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import tempfile
 from contextlib import suppress
@@ -140,7 +141,8 @@ def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
 
 
 def _bring_in_step(file: Path, entry: str, derived: Derived, *, is_written: bool) -> None:
-    before = file.read_bytes().decode("utf-8-sig")
+    content = file.read_bytes()
+    before = content.decode("utf-8-sig")
     edited = edit_layers(before, entry, derived.layers)
     _tell(f"{file}: {note}" for note in edited.notes)
     _check(file, edited.text)
@@ -150,7 +152,8 @@ def _bring_in_step(file: Path, entry: str, derived: Derived, *, is_written: bool
     if edited.text == before and edited.is_in_step:
         click.echo(f"{file}: in step with {counted(len(derived.layers), 'layer')}", err=True)
     elif is_written and edited.text != before:
-        _write(file.resolve(), edited.text)
+        bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+        _write(file.resolve(), bom + edited.text.encode())
 
 
 def _check(file: Path, text: str) -> None:
@@ -168,14 +171,14 @@ def _check_text(file: Path, text: str) -> Checked:
     )
 
 
-def _write(file: Path, text: str) -> None:
-    """Put *text* into the file's place at once, so that a service that reads it sees one or the
+def _write(file: Path, content: bytes) -> None:
+    """Put *content* into the file's place at once, so that a service that reads it sees one or the
     other. Raises SettingsInvalid."""
     try:
         with tempfile.NamedTemporaryFile(
             dir=file.parent, prefix=f".{file.name}.", delete=False
         ) as new:
-            new.write(text.encode())
+            new.write(content)
         shutil.copymode(file, new.name)
         Path(new.name).replace(file)
     except OSError as error:

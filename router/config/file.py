@@ -35,6 +35,8 @@ from router.config.urls import ArtifactUrl, HttpUrl, RepositoryUrl
 
 SINGLE_TAG = "<one receiver>"
 BY_CLUSTER_TAG = "<by cluster>"
+FOLDER_TAG = "<one folder>"
+FOLDERS_TAG = "<folders>"
 
 
 class BasicAuthForm(Form):
@@ -180,6 +182,16 @@ LayerReceiver: TypeAlias = Annotated[
 ]
 
 
+def _build_tag(value: object) -> str:
+    return FOLDERS_TAG if isinstance(value, list | tuple) else FOLDER_TAG
+
+
+LayerBuild: TypeAlias = Annotated[
+    Annotated[BuildPath, Tag(FOLDER_TAG)] | Annotated[tuple[BuildPath, ...], Tag(FOLDERS_TAG)],
+    Discriminator(_build_tag),
+]
+
+
 class LayerBase(Form):
     """What a layer has, however its content is published."""
 
@@ -209,7 +221,7 @@ class LayerForm(LayerBase):
         min_length=1,
         description="Patterns; `!` excludes, and the last one that matches wins.",
     )
-    build: BuildPath | tuple[BuildPath, ...] | None = Field(
+    build: LayerBuild | None = Field(
         default=None,
         description="Git mode: a folder, or several, as `spec.path` of a Flux Kustomization has "
         "it; the files that its kustomize build reads are the layer's.",

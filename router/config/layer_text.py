@@ -10,6 +10,7 @@ import yaml
 from yaml.resolver import Resolver
 
 from router.config.form import DEFAULT_NAMESPACE, DEFAULT_RECEIVER_TYPE
+from router.config.nodes import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from router.core.declared.derive import DerivedLayer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
-_TEXT = "tag:yaml.org,2002:str"
 _resolve: Callable[..., str] = Resolver().resolve
 
 
 def scalar(text: str) -> str:
-    """*text* so that YAML reads it as text."""
-    is_text = _resolve(yaml.ScalarNode, text, (True, False)) == _TEXT
+    """*text* so that YAML reads it as text; what cannot be printed is escaped."""
+    is_text = _resolve(yaml.ScalarNode, text, (True, False)) == TEXT
     if is_text and _PLAIN.fullmatch(text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08X}" for each in quoted)
 
 
 def flow_list(texts: Iterable[str]) -> str:

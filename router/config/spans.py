@@ -15,7 +15,9 @@ class Edits:
     by_hand: list[str] = field(default_factory=list)
 
     def replace(self, start: int, end: int, new: str) -> None:
-        self.spans.append((start, end, new))
+        """Lines of *new* end as those of the text do."""
+        is_windows = self.text.find("\r\n") >= 0
+        self.spans.append((start, end, new.replace("\n", "\r\n") if is_windows else new))
 
     def line_start(self, index: int) -> int:
         return self.text.rfind("\n", 0, index) + 1
@@ -23,10 +25,13 @@ class Edits:
     def line_end(self, index: int) -> int:
         """The end of the line, before its break."""
         end = self.text.find("\n", index)
-        return len(self.text) if end < 0 else end
+        if end < 0:
+            return len(self.text)
+        return end - 1 if end > index and self.text[end - 1] == "\r" else end
 
     def next_line(self, index: int) -> int:
-        return min(self.line_end(index) + 1, len(self.text))
+        end = self.text.find("\n", index)
+        return len(self.text) if end < 0 else end + 1
 
     def result(self) -> str:
         done, made = 0, []

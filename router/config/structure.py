@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from router.config.file import BY_CLUSTER_TAG, SINGLE_TAG, RoutingFile
+from router.config.file import (
+    BY_CLUSTER_TAG,
+    FOLDER_TAG,
+    FOLDERS_TAG,
+    SINGLE_TAG,
+    RoutingFile,
+)
 from router.config.form import FileRef
 from router.config.outline import form_at, keys_of
 from router.config.report import did_you_mean
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from router.config.report import Report
 
 _KEY_ITSELF: Final = "[key]"
-_TAGS: Final = frozenset({SINGLE_TAG, BY_CLUSTER_TAG})
+_TAGS: Final = frozenset({SINGLE_TAG, BY_CLUSTER_TAG, FOLDER_TAG, FOLDERS_TAG})
 _BY_REFERENCE = "give a secret by {file: path} or {env: NAME}; never write it into this file"
 _BY_FILE = "must be {file: path}"
 _KIND_WORDS: Final = {"boolean": "a boolean", "number": "a number", "date": "a date"}

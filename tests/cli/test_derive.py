@@ -139,6 +139,13 @@ def test_an_entry_without_layers_gets_its_first_ones(
     assert file.read_text() == begin + indented + second
 
 
+def test_the_mark_of_utf_8_at_the_begin_of_a_file_stays(cluster: Fleet, file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    words = ("--path", "clusters/prod", "--write", str(file))
+    assert run("derive", "--repo", str(cluster.repo.path), *words).exit_code == 0
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfapiVersion")
+
+
 def test_what_is_left_to_be_changed_by_hand_is_not_in_step(cluster: Fleet, file: Path) -> None:
     begin = file.read_text().partition("    layers:")[0]
     file.write_text(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from router.config.edit import edit_layers
 from router.config.layer_text import block_layer, literal_pattern, scalar
@@ -76,6 +77,24 @@ def edit(layers: str, *derived: DerivedLayer) -> str:
         ("      - name: x\n        components: # c\n          # b\n          - b\n"
          "        build: ./x\n", {"components": ("c",)},
          "      - name: x\n        components: [c] # c\n          # b\n        build: ./x\n"),
+        # texts of several lines
+        ("      - name: x\n        build: >-\n          ./old\n        suspend: true\n", {},
+         "      - name: x\n        build: ./x\n        suspend: true\n"),
+        ("      - name: >-\n          x\n        suspend: true\n", {},
+         "      - name: >-\n          x\n        build: ./x\n        suspend: true\n"),
+        ("      - name: x\n        build: ./x\n        components:\n          - >-\n"
+         "            ../b\n        suspend: true\n", {"components": ("c",)},
+         "      - name: x\n        build: ./x\n        components: [c]\n        suspend: true\n"),
+        # lines as Windows ends them
+        ("      - name: x\r\n        build: ./x\r\n        paths:\r\n          - x/\r\n",
+         {"paths": ("v",), "components": ("c",)},
+         "      - name: x\r\n        components: [c]\r\n        build: ./x\r\n        paths:\r\n"
+         "          - x/\r\n          - v\r\n"),
+        # a chart's folder, of which somebody excludes files
+        ("      - {name: x, build: ./x, paths: [c/, '!c/templates/tests/', '!c/*.md']}\n",
+         {"paths": ("c/",)}, None),
+        ("      - {name: x, build: ./x, paths: [c/Chart.yaml]}\n", {"paths": ("c/",)},
+         "      - {name: x, build: ./x, paths: [c/Chart.yaml, c/]}\n"),
         # a file without a line break at its end
         ("      - name: x\n        build: ./x\n        paths:\n          - x/", {"paths": ("v",)},
          "      - name: x\n        build: ./x\n        paths:\n          - x/\n          - v"),
@@ -137,6 +156,44 @@ def test_what_an_alias_shares_is_left_alone_and_told() -> None:
     edited = edit_layers(HEAD + before, "fleet", derived)
     assert edited.text == HEAD + before
     assert ["shared with others by an alias" in note for note in edited.notes] == [True, True]
+    assert not edited.is_in_step
+
+
+@pytest.mark.parametrize(
+    ("before", "fields"),
+    [
+        ("      - {name: a, build: ./a, components: [&c ../c]}\n      # of m\n"
+         "      - {name: m, build: ./m}\n      - {name: x, build: ./x, components: [*c, ../z]}\n",
+         {"components": ("../z",)}),
+        ("      - {name: a, build: ./a, paths: [&c common/]}\n"
+         "      - {name: x, build: ./x, paths: [*c]}\n", {"paths": ("v",)}),
+        ("      - {name: &n a, build: ./a}\n      - name: x\n        build: ./x\n"
+         "        dependsOn:\n          - *n\n", {}),
+    ],
+)  # fmt: skip
+def test_an_alias_in_a_list_stands_for_a_text_that_is_left_alone(
+    before: str, fields: dict[str, Any]
+) -> None:
+    edited = edit_layers(HEAD + before, "fleet", [layer("a", components=("../c",))
+                         if "components" in before else layer("a"), layer(**fields)])  # fmt: skip
+    assert edited.text == HEAD + before
+    assert "of layer `x` is shared with others by an alias" in edited.notes[0]
+    assert not edited.is_in_step
+
+
+def test_a_layer_in_a_form_that_defies_changes_is_left_and_the_others_are_not() -> None:
+    """Its name is an alias, so that keys would be put where another layer has that text."""
+    before = (
+        "      - {name: a, paths: [a/], receiver: {name: &r x}}\n      - {name: *r, paths: [x/]}\n"
+    )
+    edited = edit_layers(HEAD + before, "fleet", [layer("a"), layer(), layer("new")])
+    assert edited.text == HEAD + before.replace("{name: a,", "{name: a, build: ./a,") + (
+        "      - name: new\n        build: ./new\n"
+    )
+    told = "layer `x` cannot be changed in the form it has: change it by hand"
+    assert (edited.notes, edited.is_in_step) == ((told,), False)
+    again = edit_layers(edited.text, "fleet", [layer("a"), layer(), layer("new")])
+    assert again.text == edited.text
 
 
 def test_layers_of_other_entries_and_those_that_flux_does_not_know_are_told() -> None:
@@ -162,10 +219,13 @@ def test_layers_of_other_entries_and_those_that_flux_does_not_know_are_told() ->
         ("a: b", '"a: b"'),
         ('q"\\', '"q\\"\\\\"'),
         ("", '""'),
+        ("a\x9b2J\u202e\x7f\U000e0001é", '"a\\U0000009B2J\\U0000202E\\U0000007F\\U000E0001é"'),
+        ("\ta\n", '"\\ta\\n"'),
     ],
 )
 def test_text_is_quoted_where_yaml_would_read_something_else(text: str, written: str) -> None:
     assert scalar(text) == written
+    assert yaml.safe_load(written) == text
 
 
 @pytest.mark.parametrize("path", ["a/b.yaml", "a[1]/*.yaml", "a\\b?", "caf\udce9\n", "!x", "{a}"])
