@@ -20,9 +20,11 @@ from router.cli.entries import (
 )
 from router.cli.tables import counted, printable
 from router.config.edit import edit_layers, start_layers
+from router.config.fields import is_label
 from router.config.layer_text import block_layer
 from router.config.load import check_file, check_text
 from router.core.declared.derive import Derived, derive_layers
+from router.core.declared.files import Note
 from router.core.declared.ownership import Ours, own_kustomizations
 from router.core.errors import ConfigInvalid, SettingsInvalid
 from router.core.kustomize.names import folder_of
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from router.config.load import Checked
-    from router.core.declared.files import Note
+
+MISNAMED = "the Kustomization `{}` is not derived: no layer can have its name"
 
 
 @click.command()
@@ -84,7 +87,7 @@ def derive(
     file = target or shown
     if file is None and repository is not None:
         raise click.UsageError("--repository goes with --config or --write")
-    ours = Ours(urls=own_urls(repo)) if file is None else _find_ours(file, repository, repo)
+    ours = _find_ours(file, repository, repo) if file is not None else _ours_of(repo)
     derived = _derive(repo, rev, folder, ours)
     _tell(f"{note.file}: {note.message}" for note in derived.notes)
     if file is None or ours.entry is None:
@@ -92,6 +95,11 @@ def derive(
         click.echo("".join(["layers:\n", *layers]) if layers else "layers: []\n", nl=False)
     else:
         _bring_in_step(file, ours.entry.name, derived, is_written=target is not None)
+
+
+def _ours_of(repo: Path) -> Ours:
+    urls = own_urls(repo)
+    return Ours(urls=urls, is_named=len(urls) > 1)
 
 
 def _find_ours(file: Path, name: str | None, repo: Path) -> Ours:
@@ -137,7 +145,12 @@ def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
     owned = own_kustomizations(found, snapshot.tree, ours)
     closures = snapshot.closures({each.build for each in owned.kustomizations})
     derived = derive_layers(owned, found, snapshot.tree, closures)
-    return Derived(layers=derived.layers, notes=(*notes, *derived.notes))
+    misnamed = tuple(each for each in derived.layers if not is_label(each.name))
+    unnamed = (Note(file=each.file, message=MISNAMED.format(each.name)) for each in misnamed)
+    return Derived(
+        layers=tuple(each for each in derived.layers if each not in misnamed),
+        notes=(*notes, *derived.notes, *unnamed),
+    )
 
 
 def _bring_in_step(file: Path, entry: str, derived: Derived, *, is_written: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from router.core.declared.charts import descriptions
-from router.core.declared.files import FluxFiles, Note, may_matter, read_flux
+from router.core.declared.charts import DESCRIPTIONS, read_dependencies
+from router.core.declared.files import FluxFiles, Note, may_matter, patch_files, read_flux
 from router.core.declared.ownership import own_kustomizations
 from router.core.kustomize.closure import Build
 from router.core.kustomize.names import folder_of
@@ -33,7 +34,7 @@ def discover_all(snapshot: Snapshot) -> FluxFiles:
     for start in range(0, len(paths), FILES_AT_ONCE):
         some = snapshot.contents(paths[start : start + FILES_AT_ONCE])
         contents |= {path: content for path, content in some.items() if may_matter(path, content)}
-    return _with_charts(snapshot, contents)
+    return _complete(snapshot, contents)
 
 
 def discover_below(
@@ -64,7 +65,7 @@ def discover_below(
     else:
         message = f"Kustomizations apply others more than {MAX_NESTING} deep, and no further"
         notes.append(Note(file=folder, message=f"{message} ones are looked for"))
-    found = _with_charts(snapshot, contents)
+    found = _complete(snapshot, contents)
     return found, tuple(sorted(notes, key=attrgetter("file")))
 
 
@@ -75,19 +76,22 @@ def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:
             yield Note(file=build.folders[0] or ".", message=message)
 
 
-def _with_charts(snapshot: Snapshot, contents: dict[str, bytes | None]) -> FluxFiles:
-    """What *contents* hold, with the descriptions of the charts that are made of this commit."""
+def _complete(snapshot: Snapshot, contents: dict[str, bytes | None]) -> FluxFiles:
+    """What *contents* hold, with the patches of their kustomizations, and the descriptions of the
+    charts that are made of this commit."""
+    missing = patch_files(contents, snapshot.tree.files.keys()) - contents.keys()
+    contents |= snapshot.contents(missing)
     found = read_flux(contents)
-    while missing := {
-        path
-        for path in descriptions(found.objects.charts, found.contents)
-        if path in snapshot.tree.files and path not in contents
-    }:
-        contents |= {path: None for path in missing} | snapshot.contents(missing)
-        found = read_flux(contents)
-    return found
+    folders, known = {chart.path for chart in found.objects.charts}, set[str]()
+    while waiting := folders - known:
+        paths = {f"{folder}/{name}" for folder in waiting for name in DESCRIPTIONS}
+        contents |= snapshot.contents(paths - contents.keys())
+        known |= waiting
+        folders |= {each for folder in waiting for each in read_dependencies(folder, contents)}
+    had = {path: content for path, content in contents.items() if content is not None}
+    return replace(found, contents=had)
 
 
 def _is_manifest(path: str) -> bool:
     name = path.rpartition("/")[2]
-    return name.endswith(MANIFEST_SUFFIXES) or name in KUSTOMIZATION_FILES
+    return name.endswith((*MANIFEST_SUFFIXES, ".json")) or name in KUSTOMIZATION_FILES

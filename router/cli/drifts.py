@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from router.cli.tables import counted, printable
-from router.core.declared.objects import POLLED_SECONDS
+from router.core.declared.sources import POLLED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -175,7 +175,9 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
     assert checked.places is not None
     snapshot = checkout.snapshot
     ours = Ours(
-        urls=own_urls(checkout.repo, (entry,)), entry=entry, kustomizations=checked.kustomizations
+        urls=own_urls(checkout.repo, (entry,)),
+        entry=entry,
+        kustomizations=checked.kustomizations,
     )
     owned = own_kustomizations(checkout.flux, snapshot.tree, ours)
     builds = builds_to_read(entry, owned.kustomizations)
@@ -185,7 +187,10 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
     reads = {name: closures[name].files for name in entry.builds}
     declared = Declared(
         owned=owned,
-        beside={each: snapshot.tree.expand(paths) for each, paths in beside.items()},
+        beside={
+            each: snapshot.tree.expand(path for path in read.paths if path not in read.unsure)
+            for each, read in beside.items()
+        },
     )
     return Survey(
         file=file,

@@ -68,8 +68,13 @@ def full_ref(text: str) -> str:
     return text if text.startswith("refs/") else f"refs/heads/{text}"
 
 
+def is_label(text: str) -> bool:
+    """Whether a layer, a hook and so on may be called so."""
+    return _LABEL.match(text) is not None
+
+
 def _check_label(text: str) -> str:
-    if _LABEL.match(text) is None:
+    if not is_label(text):
         raise ValueError(
             f"must be at most 63 lower-case letters, digits and inner hyphens: {shown(text)} is not"
         )

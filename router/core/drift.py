@@ -13,8 +13,9 @@ from router.core.kustomize.names import folder_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from router.core.declared.objects import FluxKustomization, FluxSource
+    from router.core.declared.objects import FluxKustomization
     from router.core.declared.ownership import NotDerived, Owned
+    from router.core.declared.sources import FluxSource
     from router.core.flux_objects import Resource
     from router.core.kustomize.closure import Build, Closure
     from router.core.kustomize.ignored import Ignored
@@ -83,7 +84,7 @@ class Declared:
 
     owned: Owned
     beside: Mapping[FluxKustomization, tuple[str, ...]]
-    """The files that Flux reads for a Kustomization beside its build."""
+    """The files that Flux reads for a Kustomization beside its build, as far as that is sure."""
 
     @property
     def kustomizations(self) -> Sequence[FluxKustomization]:
@@ -161,10 +162,12 @@ def _uncovered(
 ) -> Iterator[Uncovered]:
     found = find_uncovered(entry.index, {name: each.files for name, each in closures.items()})
     for layer in entry.layers:
-        if layer.patterns and layer.name in found:
+        files = found.get(layer.name, ())
+        is_apart = layer.build is not None and len(files) == len(closures[layer.name].files)
+        if layer.patterns and files and not is_apart:  # else its patterns are for other files
             yield Uncovered(
                 layer=layer.name,
-                files=found[layer.name],
+                files=files,
                 kustomization=None if layer.build else _of(kustomizations, layer.name)[0],
             )
 

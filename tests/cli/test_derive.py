@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from router.core.errors import ConfigInvalid, SettingsInvalid
 from tests.cli.fleet import Fleet, run
 from tests.cli.test_builds import FILE
+from tests.core.declared.test_charts import helm_release
 from tests.core.declared.test_derive import kustomization
 from tests.remote.git.local import make_repo
 
@@ -107,12 +110,60 @@ def test_a_file_is_changed_once_and_then_in_step(cluster: Fleet, file: Path) -> 
 
 def test_a_file_that_would_not_load_any_more_is_left_as_it_is(tmp_path: Path, file: Path) -> None:
     repo = make_repo(tmp_path / "fleet")
-    repo.commit({"ks.yaml": kustomization("no_name", "path: a"), "a/a.yaml": "a: 1"})
+    repo.commit({"ks.yaml": kustomization("x", 'path: "a\\x01b"'), "a\x01b/a.yaml": "a: 1"})
     before = file.read_text()
     result = run("derive", "--repo", str(repo.path), "--write", str(file))
     assert isinstance(result.exception, ConfigInvalid)
     assert "left as it is" in result.stderr
     assert file.read_text() == before
+
+
+def test_a_name_that_no_layer_can_have_is_told_and_the_others_are_derived(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit({"ks.yaml": kustomization("apps.v2", "path: a"), "a/a.yaml": "a: 1",
+                 "b.yaml": kustomization("b", "path: a")})  # fmt: skip
+    result = run("derive", "--repo", str(repo.path))
+    assert result.stdout == "layers:\n  - name: b\n    build: ./a\n"
+    told = "ks.yaml: the Kustomization `apps.v2` is not derived: no layer can have its name\n"
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("folder", [None, "prod"])
+def test_patches_and_kustomizations_in_files_of_other_kinds_count(
+    folder: str | None, tmp_path: Path
+) -> None:
+    """A patch need not hold any of the words by which other files are found."""
+    repo = make_repo(tmp_path / "fleet")
+    document = yaml.safe_load(kustomization("app", "path: ./apps"))
+    repo.commit(
+        {
+            "prod/kustomization.yaml": "resources: [apps.json]\n"
+            "patches: [{path: p.txt, target: {kind: Kustomization}}]",
+            "prod/apps.json": json.dumps(document),
+            "prod/p.txt": "[{op: replace, path: /spec, value: {}}]",
+            "apps/a": "",
+        }
+    )
+    words = () if folder is None else ("--path", folder)
+    result = run("derive", "--repo", str(repo.path), *words)
+    assert result.stdout == "layers:\n  - name: app\n    build: ./apps\n"
+    assert result.stderr.startswith("prod/p.txt: a patch here changes path")
+
+
+def test_the_charts_that_a_chart_depends_on_are_read_from_the_repository(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    source = "{kind: GitRepository, name: fleet, namespace: flux-system}"
+    repo.commit(
+        {
+            "prod/ks.yaml": kustomization("app", "path: ./apps", source=source),
+            "apps/release.yaml": helm_release("web", "./charts/web"),
+            "charts/web/Chart.yaml": "dependencies: [{repository: 'file://../base'}]",
+            "charts/base/Chart.yaml": "dependencies: [{repository: 'file://../web'}]",
+        }
+    )
+    for words in ((), ("--path", "prod")):
+        result = run("derive", "--repo", str(repo.path), *words)
+        assert "    paths: [charts/web/, charts/base/]\n" in result.stdout
 
 
 def test_an_entry_in_payload_mode_is_told_that_it_needs_git(cluster: Fleet, file: Path) -> None:

@@ -14,7 +14,7 @@ from router.core.declared.values import VARIABLE, first_document, mappings, text
 from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxChart, FluxKustomization
@@ -28,68 +28,86 @@ DESCRIPTIONS = ("Chart.yaml", "requirements.yaml")
 _LOCAL = "file://"
 
 
-def descriptions(charts: Iterable[FluxChart], contents: Mapping[str, bytes]) -> Iterator[str]:
-    """Where the charts, and those they depend on, would tell what they depend on."""
-    for chart in charts:
-        for folder in _folders(chart.path, contents):
-            yield from (f"{folder}/{name}" for name in DESCRIPTIONS)
+def read_dependencies(folder: str, contents: Mapping[str, bytes | None]) -> tuple[str, ...]:
+    """The folders of those charts in the repository that a chart depends on."""
+    found = []
+    for name in DESCRIPTIONS:
+        document = first_document(contents.get(f"{folder}/{name}") or b"")
+        places = (text_in(each, "repository") for each in mappings(document.get("dependencies")))
+        local = (place.removeprefix(_LOCAL) for place in places if place.startswith(_LOCAL))
+        found += [folder_of(f"{folder}/{place}") for place in local]
+    return tuple(found)
 
 
 def find_charts(
     owned: Owned, found: FluxFiles, tree: Tree, closures: Mapping[Build, Closure]
 ) -> tuple[Mapping[FluxKustomization, tuple[str, ...]], tuple[Note, ...]]:
-    """What charts are made of, by the Kustomization whose source is theirs: folders, with a slash
-    at their ends, and files. And notes on charts that cannot be followed.
-
-    Of Kustomizations that share the source, that one counts which applies the HelmRelease.
-    """
+    """What charts are made of, by the Kustomizations that apply their HelmReleases and have their
+    source: folders, with a slash at their ends, and files. And notes on charts that cannot be
+    followed."""
+    dependencies = _Dependencies(found.contents)
     made: dict[FluxKustomization, tuple[str, ...]] = {}
     notes = []
     for chart in found.objects.charts:
         if owned.sources.why_not(chart.source, chart.file) is not None:
             continue
-        fetching = [each for each in owned.kustomizations if each.source == chart.source]
-        applying = [each for each in fetching if chart.file in closures[each.build].files]
-        why = _why_not(chart, tree) if fetching else "no layer has its source fetched"
+        why = _why_not(chart, tree)
+        applying = [each for each in owned.kustomizations if _applies(closures[each.build], chart)]
+        fetching = [each for each in applying if each.source == chart.source]
+        if why is None and not fetching:
+            why = (
+                f"the Kustomization that applies it has another source than {chart.source}"
+                if applying
+                else "no build applies it"
+            )
         if why is not None:
-            told = f"the chart `{chart.path}` of {chart.owner} is not followed: {why}"
+            told = f"the chart `{chart.path or './'}` of {chart.owner} is not followed: {why}"
             notes.append(Note(file=chart.file, message=told))
             continue
-        for each in applying or fetching[:1]:
-            parts = chain(made.get(each, ()), _parts(chart, found.contents, tree))
+        for each in fetching:
+            parts = chain(made.get(each, ()), _parts(chart, dependencies, tree))
             made[each] = tuple(dict.fromkeys(parts))
     return made, tuple(notes)
+
+
+class _Dependencies:
+    """Those of charts, read once for each."""
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self._contents = contents
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def below(self, folder: str) -> Sequence[str]:
+        """The folder of a chart, and those of all that it depends on."""
+        found: dict[str, None] = {}
+        waiting = [folder]
+        while waiting:
+            each = waiting.pop()
+            if each not in found:
+                found[each] = None
+                if each not in self._known:
+                    self._known[each] = read_dependencies(each, self._contents)
+                waiting += reversed(self._known[each])
+        return tuple(found)
+
+
+def _applies(closure: Closure, chart: FluxChart) -> bool:
+    return chart.file in closure.files or closure.unknown is not None
 
 
 def _why_not(chart: FluxChart, tree: Tree) -> str | None:
     if any(VARIABLE in path for path in (chart.path, *chart.values)):
         return "a variable stands in a path"
-    if not chart.path or not (tree.is_folder(chart.path) or chart.path in tree.files):
+    if not chart.path:
+        return "it is the whole repository"
+    if not (tree.is_folder(chart.path) or chart.path in tree.files):
         return "there is no such folder"
     return None
 
 
-def _parts(chart: FluxChart, contents: Mapping[str, bytes], tree: Tree) -> Iterator[str]:
-    for path in (*_folders(chart.path, contents), *chart.values):
+def _parts(chart: FluxChart, dependencies: _Dependencies, tree: Tree) -> Iterator[str]:
+    for path in (*dependencies.below(chart.path), *chart.values):
         if path in tree.files:
             yield path
-        elif tree.is_folder(path):
+        elif path and tree.is_folder(path):
             yield f"{path}/"
-
-
-def _folders(path: str, contents: Mapping[str, bytes]) -> Sequence[str]:
-    """A chart's folder, and those of charts in the repository that it depends on."""
-    folders = {path: None}
-    waiting = [path]
-    while waiting:
-        folder = waiting.pop()
-        for name in DESCRIPTIONS:
-            document = first_document(contents.get(f"{folder}/{name}", b""))
-            for each in mappings(document.get("dependencies")):
-                place = text_in(each, "repository")
-                if place.startswith(_LOCAL):
-                    needed = folder_of(f"{folder}/{place.removeprefix(_LOCAL)}")
-                    if needed not in folders:
-                        folders[needed] = None
-                        waiting.append(needed)
-    return tuple(folders)

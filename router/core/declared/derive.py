@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, get_args
 
 from router.core.declared.charts import find_charts
 from router.core.declared.files import Note
-from router.core.declared.variables import find_variables
+from router.core.declared.variables import Variables
 from router.core.routing import ReceiverType
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ class DerivedLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What Flux reads for a Kustomization beside its build: files of variables and of charts."""
+
+    paths: tuple[str, ...]
+    """Files, and folders with a slash at their ends."""
+    unsure: frozenset[str]
+    """Those of them that may be another cluster's as well."""
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
     layers: tuple[DerivedLayer, ...]
     notes: tuple[Note, ...]
@@ -68,9 +79,9 @@ def derive_layers(
     roots = [each for each in owned.kustomizations if _is_root(each, owned, found, closures)]
     layers, doubles = _one_a_name([each for each in owned.kustomizations if each not in roots])
     names = frozenset(map(_by_layer, layers))
-    beside, notes = find_beside(owned, found, tree, closures)
+    beside, of_charts = find_beside(owned, found, tree, closures)
     return Derived(
-        layers=tuple(_layer(each, found, names, beside[each]) for each in layers),
+        layers=tuple(_layer(each, found, names, beside[each].paths) for each in layers),
         notes=(
             *found.unreadable,
             *owned.notes,
@@ -78,7 +89,9 @@ def derive_layers(
             *(Note(file=each.file, message=ROOT.format(each.name)) for each in roots),
             *doubles,
             *dict.fromkeys(_gone(layers, names)),
-            *notes,
+            *(note for each in layers for note in beside[each].notes),
+            *of_charts,
+            *_unclear(layers, found),
             *_shared(layers),
         ),
     )
@@ -86,26 +99,28 @@ def derive_layers(
 
 def find_beside(
     owned: Owned, found: FluxFiles, tree: Tree, closures: Mapping[Build, Closure]
-) -> tuple[Mapping[FluxKustomization, tuple[str, ...]], tuple[Note, ...]]:
-    """What Flux reads for each Kustomization beside its build: files of variables and of charts."""
+) -> tuple[Mapping[FluxKustomization, Beside], tuple[Note, ...]]:
+    """What Flux reads for each Kustomization beside its build, and notes on charts."""
     charts, of_charts = find_charts(owned, found, tree, closures)
+    variables = Variables(found)
     beside = {}
-    notes: list[Note] = []
     for each in owned.kustomizations:
-        files, told = find_variables(each, found)
-        beside[each] = (*files, *charts.get(each, ()))
-        notes += told
-    return beside, (*notes, *of_charts)
+        of_variables = variables.find(each)
+        files = (*of_variables.files, *charts.get(each, ()))
+        beside[each] = Beside(paths=files, unsure=of_variables.unsure, notes=of_variables.notes)
+    return beside, of_charts
 
 
 def _is_root(
     each: FluxKustomization, owned: Owned, found: FluxFiles, closures: Mapping[Build, Closure]
 ) -> bool:
     """Whether it applies itself, as what `flux bootstrap` makes does, and nobody need be called for
-    that."""
-    is_called = any(each.source in receiver.resources for receiver in found.objects.receivers)
-    is_polled = owned.sources.are_polled(each) and not is_called
-    return is_polled and each.file in closures[each.build].files
+    that. One that is a layer already is meant to be one."""
+    entry = owned.sources.ours.entry
+    is_layer = entry is not None and any(each.layer == layer.name for layer in entry.layers)
+    if is_layer or _receivers(each, found) or not owned.sources.are_polled(each):
+        return False
+    return each.file in closures[each.build].files
 
 
 def _one_a_name(
@@ -142,14 +157,18 @@ def _shared(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
             yield Note(file=sharing[0].file, message=message)
 
 
+def _unclear(layers: Sequence[FluxKustomization], found: FluxFiles) -> Iterator[Note]:
+    for each in layers:
+        names = [f"`{receiver.name}`" for receiver in _receivers(each, found)]
+        if len(names) > 1:
+            told = f"`{each.layer}` gets no `receiver`: {', '.join(names)} have its source fetched"
+            yield Note(file=each.file, message=told)
+
+
 def _layer(
     each: FluxKustomization, found: FluxFiles, names: Collection[str], paths: tuple[str, ...]
 ) -> DerivedLayer:
-    receivers = [
-        receiver
-        for receiver in found.objects.receivers
-        if each.source in receiver.resources and receiver.type in RECEIVER_TYPES
-    ]
+    receivers = _receivers(each, found)
     return DerivedLayer(
         name=each.layer,
         file=each.file,
@@ -159,3 +178,17 @@ def _layer(
         paths=paths,
         receiver=receivers[0] if len(receivers) == 1 else None,
     )
+
+
+def _receivers(each: FluxKustomization, found: FluxFiles) -> Sequence[FluxReceiver]:
+    """Those that have its source fetched, and can be called."""
+    return [
+        receiver
+        for receiver in found.objects.receivers
+        if receiver.type in RECEIVER_TYPES
+        and any(_triggers(resource, each.source) for resource in receiver.resources)
+    ]
+
+
+def _triggers(resource: Resource, source: Resource) -> bool:
+    return replace(resource, name=source.name) == source and resource.name in {source.name, "*"}

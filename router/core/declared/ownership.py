@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
-from router.core.declared.objects import ANY_TAG, GIT
+from router.core.declared.scopes import nearness
+from router.core.declared.sources import ANY_TAG, GIT
 from router.core.declared.values import VARIABLE
 from router.core.flux_objects import LAYER
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
-    from router.core.declared.objects import FluxKustomization, FluxSource
+    from router.core.declared.objects import FluxKustomization
+    from router.core.declared.sources import FluxSource
     from router.core.flux_objects import Resource
     from router.core.kustomize.tree import Tree
     from router.core.routing import Repository
@@ -26,6 +28,8 @@ class Ours:
 
     urls: Collection[str]
     """What it is called, normalized."""
+    is_named: bool = True
+    """It is called something, not only known by its path."""
     entry: Repository | None = None
     """The entry whose ref counts; None where every ref does."""
     kustomizations: Collection[str] = ()
@@ -47,14 +51,14 @@ class Sources:
 
     by_name: Mapping[Resource, Sequence[FluxSource]]
     ours: Ours
-    is_fork: bool
-    """None of them is this repository, so that one of another name must be."""
+    forked: Collection[str] = ()
+    """URLs of other repositories that this one is taken to be a fork or a mirror of."""
 
     def of(self, name: Resource, file: str) -> list[FluxSource]:
         """Those of that name, the nearest to *file* where several clusters have one."""
         same = self.by_name.get(name, ())
-        nearest = max((_nearness(each.file, file) for each in same), default=0)
-        return [each for each in same if _nearness(each.file, file) == nearest]
+        nearest = max((nearness(each.file, file) for each in same), default=0)
+        return [each for each in same if nearness(each.file, file) == nearest]
 
     def are_polled(self, each: FluxKustomization) -> bool:
         """Whether Flux fetches the source of a Kustomization often by itself."""
@@ -72,7 +76,7 @@ class Sources:
 
     def _why_not(self, source: FluxSource) -> str | None:
         told, entry = f"its source `{source.name.name}`", self.ours.entry
-        if source.url and source.url not in self.ours.urls and not self.is_fork:
+        if source.url and source.url not in {*self.ours.urls, *self.forked}:
             return f"{told} is another repository"
         if source.is_pinned:
             return f"{told} stays at one commit"
@@ -113,15 +117,23 @@ class Owned:
 
 def _find_sources(found: FluxFiles, ours: Ours) -> Sources:
     """The sources that *found* holds. Where each is told to be another repository than *ours*, the
-    files are those of a fork or a mirror."""
+    files may be those of a fork or a mirror, which mostly has the same name."""
     sources = found.objects.sources
-    wanted = {each.source for each in found.objects.kustomizations if each.source.kind == GIT}
-    is_told = {each.name for each in sources if each.url and each.url not in ours.urls}
-    others = [each for each in sources if not each.url or each.url in ours.urls]
     by_name: dict[Resource, list[FluxSource]] = {}
     for each in sources:
         by_name.setdefault(each.name, []).append(each)
-    return Sources(by_name, ours, is_fork=not others and wanted <= is_told)
+    wanted = {each.source for each in found.objects.kustomizations if each.source.kind == GIT}
+    others = {each.url for each in sources} - {*ours.urls}
+    is_here = "" in others or any(each.url in ours.urls for each in sources)
+    if is_here or not wanted <= by_name.keys():
+        return Sources(by_name, ours)
+    names = {_last(url) for url in ours.urls}
+    forked = {url for url in others if not ours.is_named or _last(url) in names}
+    return Sources(by_name, ours, forked)
+
+
+def _last(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def own_kustomizations(found: FluxFiles, tree: Tree, ours: Ours) -> Owned:
@@ -143,8 +155,8 @@ def own_kustomizations(found: FluxFiles, tree: Tree, ours: Ours) -> Owned:
 
 def _why_elsewhere(each: FluxKustomization, sources: Sources) -> str | None:
     """Why a Kustomization is not built of this repository and ref, or None."""
-    if each.source.kind != GIT:
-        return f"its source is of kind {each.source.kind or 'unknown'}"
+    if each.source.kind not in {GIT, ""}:
+        return f"its source is of kind {each.source.kind}"
     return sources.why_not(each.source, each.file)
 
 
@@ -153,6 +165,8 @@ def _why_not(each: FluxKustomization, tree: Tree) -> str | None:
     texts = (each.name, each.path, *each.components)
     if any(VARIABLE in text for text in texts):
         return f"a variable stands in its name or path, `{each.path}`"
+    if not each.source.kind or VARIABLE in each.source.name:
+        return f"its source is not known, `{each.source.name}`"
     if not each.name:
         return "it has no name"
     folder = each.folder
@@ -163,12 +177,3 @@ def _why_not(each: FluxKustomization, tree: Tree) -> str | None:
 
 def _follows(entry: Repository, ref: str) -> bool:
     return entry.ref.startswith(ANY_TAG) if ref == ANY_TAG else entry.tracks(ref)
-
-
-def _nearness(one: str, other: str) -> int:
-    """How many folders two paths share from the root on; more still for the same file."""
-    if one == other:
-        return one.count("/") + 1
-    ones, others = one.split("/")[:-1], other.split("/")[:-1]
-    pairs = enumerate(zip(ones, others, strict=False))
-    return next((number for number, (a, b) in pairs if a != b), min(len(ones), len(others)))

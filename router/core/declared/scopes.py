@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from posixpath import dirname, join, normpath
+from posixpath import dirname
 from typing import TYPE_CHECKING
 
-from router.core.declared.values import first_document
+from router.core.declared.values import beside, first_document
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.references import read_kustomization
 from router.core.kustomize.walk import KUSTOMIZATION_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from router.core.declared.patches import Patch
+    from collections.abc import Mapping
 
 _OF_OBJECTS = frozenset({"resource", "component", "plugin"})
 
@@ -23,46 +21,70 @@ class Scopes:
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self._contents = contents
-        self._kustomizations = {
+        self.kustomizations = {
             dirname(path): path
             for path in contents
             if path.rpartition("/")[2] in KUSTOMIZATION_FILES
         }
+        """By their folders."""
+        self._named: dict[str, frozenset[str] | None] = {}
         self._known: dict[str, frozenset[str] | None] = {}
 
-    def reaches(self, patch: Patch, file: str) -> bool:
-        """Whether *patch* may change objects of *file*."""
-        if patch.folder not in self._known:
-            self._known[patch.folder] = self._read(patch.folder)
-        files = self._known[patch.folder]
+    def resources(self) -> frozenset[str]:
+        """The files that some kustomization names as what it takes objects from."""
+        named = (self._names(path) for path in self.kustomizations.values())
+        return frozenset().union(*(files for files in named if files is not None))
+
+    def reaches(self, folder: str, file: str) -> bool:
+        """Whether the build of *folder* may take objects from *file*, or change those of it."""
+        if folder not in self._known:
+            self._known[folder] = self._read(folder)
+        files = self._known[folder]
         return files is None or file in files
 
     def _read(self, folder: str) -> frozenset[str] | None:
         """Files that the build of *folder* reads; None if that cannot be told."""
-        if folder not in self._kustomizations:
+        if folder not in self.kustomizations:
             start = f"{folder}/" if folder else ""
             return frozenset(path for path in self._contents if path.startswith(start))
         found: set[str] = set()
-        waiting = [self._kustomizations[folder]]
+        waiting = [self.kustomizations[folder]]
         if first_document(self._contents[waiting[0]]).get("kind") == "Component":
             return None  # it changes objects of those that include it
-        try:
-            while waiting:
-                path = waiting.pop()
-                if path not in found:
-                    found.add(path)
-                    waiting += self._named(path)
-        except Unreadable:
-            return None
+        while waiting:
+            path = waiting.pop()
+            if path not in found:
+                found.add(path)
+                named = self._names(path)
+                if named is None:
+                    return None
+                waiting += named
         return frozenset(found)
 
-    def _named(self, path: str) -> Iterator[str]:
-        """Files at hand that a kustomization names; those of folders are their kustomizations."""
-        if path.rpartition("/")[2] not in KUSTOMIZATION_FILES:
-            return
-        for each in read_kustomization(self._contents[path]):
-            if each.kind in _OF_OBJECTS:
-                place = normpath(join(dirname(path), each.path))
-                place = self._kustomizations.get("" if place == "." else place, place)
-                if place in self._contents:
-                    yield place
+    def _names(self, path: str) -> frozenset[str] | None:
+        """Files at hand that a kustomization takes objects from, those of folders being their
+        kustomizations; none of another file, and None if it cannot be told."""
+        if self.kustomizations.get(dirname(path)) != path:
+            return frozenset()
+        if path not in self._named:
+            self._named[path] = self._read_names(path)
+        return self._named[path]
+
+    def _read_names(self, path: str) -> frozenset[str] | None:
+        try:
+            references = read_kustomization(self._contents[path])
+        except Unreadable:
+            return None
+        named = (beside(path, each.path) for each in references if each.kind in _OF_OBJECTS)
+        places = ("" if place == "." else place for place in named)
+        files = (self.kustomizations.get(place, place) for place in places)
+        return frozenset(each for each in files if each in self._contents)
+
+
+def nearness(one: str, other: str) -> int:
+    """How many folders two files share from the root on; more still for the same file."""
+    if one == other:
+        return one.count("/") + 1
+    ones, others = one.split("/")[:-1], other.split("/")[:-1]
+    pairs = enumerate(zip(ones, others, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(ones), len(others)))

@@ -1,9 +1,11 @@
-"""Fields of plain values; one that is not there, or is of another kind, is empty."""
+"""Objects and fields of plain values; a field that is not there, or of another kind, is empty."""
 
 from __future__ import annotations
 
+from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING
 
+from router.core.flux_objects import Resource
 from router.core.kustomize.documents import Unreadable, read_documents
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 VARIABLE = "${"
 """What Flux substitutes when it applies an object; nobody knows here by what."""
 
+DEFAULT_NAMESPACE = "flux-system"
+"""Where an object without a namespace is taken to be, as `flux bootstrap` has it."""
+
 
 def first_document(content: bytes) -> Mapping[str, Value]:
     """What kustomize reads of a file; empty if that is no mapping."""
@@ -23,6 +28,39 @@ def first_document(content: bytes) -> Mapping[str, Value]:
         return {}
     first = documents[0] if documents else None
     return first if isinstance(first, dict) else {}
+
+
+def objects_in(content: bytes) -> Iterator[Mapping[str, Value]]:
+    """Every object of a file, those in lists of objects, too. Raises Unreadable."""
+    for document in read_documents(content):
+        if isinstance(document, dict):
+            is_list = document.get("kind") == "List"
+            yield from mappings(document.get("items")) if is_list else [document]
+
+
+def is_a(document: Mapping[str, Value], kind: str, api: str) -> bool:
+    """Whether an object is of that kind, in whatever version of the API."""
+    return document.get("kind") == kind and text_in(document, "apiVersion").startswith(api)
+
+
+def own_name(document: Mapping[str, Value]) -> Resource:
+    """What an object is called."""
+    metadata = mapping_in(document, "metadata")
+    return named({**metadata, "kind": document.get("kind")}, DEFAULT_NAMESPACE)
+
+
+def named(entry: Mapping[str, Value], namespace: str) -> Resource:
+    """What a reference names; without a namespace of its own, something in *namespace*."""
+    return Resource(
+        kind=text_in(entry, "kind"),
+        namespace=text_in(entry, "namespace") or namespace,
+        name=text_in(entry, "name"),
+    )
+
+
+def beside(file: str, path: str) -> str:
+    """What *file* names by a path relative to its folder; itself for no path."""
+    return normpath(join(dirname(file), path)) if path else file
 
 
 def mapping_in(document: Mapping[str, Value], *keys: str) -> Mapping[str, Value]:

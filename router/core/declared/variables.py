@@ -2,40 +2,171 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from posixpath import dirname, join, normpath
+from dataclasses import dataclass
+from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
-from router.core.declared.objects import defines
-from router.core.declared.values import VARIABLE, first_document, mappings, text_in
-from router.core.flux_objects import Resource
+from router.core.declared.scopes import nearness
+from router.core.declared.values import (
+    VARIABLE,
+    beside,
+    first_document,
+    mappings,
+    objects_in,
+    text_in,
+)
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.references import read_fields
-from router.core.kustomize.walk import KUSTOMIZATION_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxKustomization, FluxVariables
     from router.core.declared.patches import Patch
     from router.core.kustomize.documents import Value
 
+_GENERATORS = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}
+_NAME = re.compile(rb"[A-Za-z0-9.-]+")
 
-def find_variables(
-    each: FluxKustomization, found: FluxFiles
-) -> tuple[tuple[str, ...], tuple[Note, ...]]:
-    """The files that a Kustomization's variables come from, and notes on those of which none is
-    here. Patches of their objects count, as far as kind and name tell which these are."""
-    files: dict[str, None] = {}
-    notes = []
-    for variables in each.variables:
-        of_these = dict.fromkeys(_files(variables.object, found)) if _is_named(variables) else {}
-        files |= of_these
-        if not of_these and not variables.is_optional:
-            notes.append(Note(file=each.file, message=_absent(each, variables)))
-    return tuple(files), tuple(notes)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableFiles:
+    """What a Kustomization's variables come from."""
+
+    files: tuple[str, ...]
+    unsure: frozenset[str]
+    """Those of them that may be another cluster's as well as its own."""
+    notes: tuple[Note, ...]
+    """On variables that nothing here defines."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A definition of an object, or a change of it."""
+
+    by: str
+    files: tuple[str, ...]
+    namespace: str = ""
+    """Of a definition; "" where it does not tell."""
+
+
+class Variables:
+    """The ConfigMaps and Secrets of several files, and what changes them."""
+
+    def __init__(self, found: FluxFiles) -> None:
+        self._found = found
+        wanted = (one for each in found.objects.kustomizations for one in each.variables)
+        names = {one.object.name for one in wanted}
+        names |= {text_in(each.source, "name") for each in found.patches}
+        self._definitions = _read_definitions(found, names)
+        self._patches = {kind: _by_name(found.patches, kind) for kind in _GENERATORS}
+
+    def find(self, each: FluxKustomization) -> VariableFiles:
+        """Of objects of one name in several clusters, the nearest count. So do patches, as far as
+        kind and name tell which objects these are for."""
+        files: dict[str, None] = {}
+        unsure: set[str] = set()
+        notes = []
+        for variables in dict.fromkeys(each.variables):
+            parts = self._parts(each.file, variables) if _is_named(variables) else []
+            files |= dict.fromkeys(file for part in parts for file in part.files)
+            unsure |= {file for part in self._alternatives(parts) for file in part.files}
+            if not parts and not variables.is_optional:
+                notes.append(Note(file=each.file, message=_absent(each, variables)))
+        return VariableFiles(files=tuple(files), unsure=frozenset(unsure), notes=tuple(notes))
+
+    def _parts(self, file: str, variables: FluxVariables) -> Sequence[_Part]:
+        wanted = variables.object
+        defined = [
+            part
+            for part in self._definitions.get((wanted.kind, wanted.name), ())
+            if part.namespace in {"", wanted.namespace}
+        ]
+        near = self._choose(file, defined)
+        by_name = self._patches.get(wanted.kind, {})
+        changes = [
+            _Part(patch.by, (patch.file, *self._copied(patch)))
+            for patch in (*by_name.get(wanted.name, ()), *by_name.get("", ()))
+            if patch.changes(wanted.kind, wanted.name)
+            and any(self._found.scopes.reaches(patch.folder, part.by) for part in near)
+        ]
+        return (*near, *self._choose(file, changes))
+
+    def _choose(self, file: str, parts: Sequence[_Part]) -> Sequence[_Part]:
+        """The nearest to *file*, and those that the same builds read."""
+        best = max((nearness(part.by, file) for part in parts), default=0)
+        near = {part.by for part in parts if nearness(part.by, file) == best}
+        return [part for part in parts if any(self._is_related(part.by, by) for by in near)]
+
+    def _alternatives(self, parts: Sequence[_Part]) -> Iterator[_Part]:
+        """Those of which no build reads both, as of two clusters."""
+        for part in parts:
+            if not all(self._is_related(part.by, other.by) for other in parts):
+                yield part
+
+    def _is_related(self, one: str, other: str) -> bool:
+        reaches = self._found.scopes.reaches
+        return one == other or reaches(dirname(one), other) or reaches(dirname(other), one)
+
+    def _copied(self, patch: Patch) -> Iterator[str]:
+        """Where the object is defined that a replacement takes a value from."""
+        key = (text_in(patch.source, "kind"), text_in(patch.source, "name"))
+        for part in self._definitions.get(key, ()):
+            if self._found.scopes.reaches(patch.folder, part.by):
+                yield from part.files
+
+
+def _by_name(patches: Sequence[Patch], kind: str) -> Mapping[str, Sequence[Patch]]:
+    """Those that may change an object of that kind by its name; under "" those for any name."""
+    found: dict[str, list[Patch]] = {}
+    for patch in patches:
+        names = patch.names(kind)
+        for name in ("",) if names is None else names:
+            found.setdefault(name, []).append(patch)
+    return found
+
+
+def _read_definitions(
+    found: FluxFiles, names: Collection[str]
+) -> Mapping[tuple[str, str], Sequence[_Part]]:
+    """Objects of any of *names*, by kind and name. Files that do not hold a name are not read."""
+    wanted = {name.encode() for name in names if name}
+    kustomizations = frozenset(found.scopes.kustomizations.values())
+    definitions: dict[tuple[str, str], list[_Part]] = {}
+    for file, content in found.contents.items():
+        if wanted.isdisjoint(_NAME.findall(content)):
+            continue
+        read = _generated if file in kustomizations else _defined
+        for kind, name, part in read(file, content):
+            if name in names:
+                definitions.setdefault((kind, name), []).append(part)
+    return definitions
+
+
+def _defined(file: str, content: bytes) -> Iterator[tuple[str, str, _Part]]:
+    with suppress(Unreadable):
+        for each in objects_in(content):
+            name = text_in(each, "metadata", "name")
+            namespace = text_in(each, "metadata", "namespace")
+            yield text_in(each, "kind"), name, _Part(file, (file,), namespace)
+
+
+def _generated(file: str, content: bytes) -> Iterator[tuple[str, str, _Part]]:
+    """What a kustomization file generates, and the files that is made of."""
+    document = first_document(content)
+    for kind, field in _GENERATORS.items():
+        for entry in mappings(document.get(field)):
+            files = (file, *_named_files(file, {field: [dict(entry)]}))
+            yield kind, text_in(entry, "name"), _Part(file, files)
+
+
+def _named_files(file: str, fields: Mapping[str, Value]) -> Iterator[str]:
+    with suppress(Unreadable):
+        yield from (beside(file, each.path) for each in read_fields(fields))
 
 
 def _is_named(variables: FluxVariables) -> bool:
@@ -48,42 +179,3 @@ def _absent(each: FluxKustomization, variables: FluxVariables) -> str:
     if _is_named(variables):
         return f"{told} that no file here defines, `{variables.object.name}`"
     return f"{told} of no known name, `{variables.object.name}`"
-
-
-def _files(wanted: Resource, found: FluxFiles) -> Iterator[str]:
-    defining = list(_defining(wanted, found.contents))
-    yield from defining
-    for patch in found.patches:
-        is_of_them = patch.changes(wanted.kind, wanted.name)
-        if is_of_them and any(found.scopes.reaches(patch, file) for file in defining):
-            yield patch.file
-            yield from _copied(wanted, patch, found.contents)
-
-
-def _copied(wanted: Resource, patch: Patch, contents: Mapping[str, bytes]) -> Iterator[str]:
-    """Where the object is defined that a replacement takes a value from."""
-    kind, name = text_in(patch.source, "kind"), text_in(patch.source, "name")
-    if kind and name:
-        yield from _defining(Resource(kind=kind, namespace=wanted.namespace, name=name), contents)
-
-
-def _defining(wanted: Resource, contents: Mapping[str, bytes]) -> Iterator[str]:
-    for path, content in contents.items():
-        if path.rpartition("/")[2] in KUSTOMIZATION_FILES:
-            yield from _generated(wanted, path, content)
-        elif defines(content, wanted):
-            yield path
-
-
-def _generated(wanted: Resource, path: str, content: bytes) -> Iterator[str]:
-    """A kustomization file that generates *wanted*, and the files it is made of."""
-    field = "configMapGenerator" if wanted.kind == "ConfigMap" else "secretGenerator"
-    for entry in mappings(first_document(content).get(field)):
-        if entry.get("name") == wanted.name:
-            yield path
-            yield from _named_files(path, {field: [dict(entry)]})
-
-
-def _named_files(path: str, fields: Mapping[str, Value]) -> Iterator[str]:
-    with suppress(Unreadable):
-        yield from (normpath(join(dirname(path), each.path)) for each in read_fields(fields))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.declared.charts import descriptions
+from router.core.declared.charts import read_dependencies
 from router.core.declared.derive import Derived, derive_layers
 from router.core.declared.files import read_flux
 from router.core.declared.ownership import Ours, own_kustomizations
@@ -29,7 +29,10 @@ CHART = {"charts/web/Chart.yaml": "name: web", "charts/web/templates/a.yaml": "a
 
 
 def derive(
-    files: dict[str, str], kustomizations: dict[str, str], applied: dict[str, str]
+    files: dict[str, str],
+    kustomizations: dict[str, str],
+    applied: dict[str, str],
+    unknown: str | None = None,
 ) -> Derived:
     """Kustomizations with their sources; *applied* has, for files, whose build reads them."""
     texts = {
@@ -42,7 +45,9 @@ def derive(
     found = read_flux({path: content.encode() for path, content in texts.items()})
     owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}))
     closures = {
-        each.build: Closure(files={path: BUILD for path, by in applied.items() if by == each.name})
+        each.build: Closure(
+            files={path: BUILD for path, by in applied.items() if by == each.name}, unknown=unknown
+        )
         for each in owned.kustomizations
     }
     return derive_layers(owned, found, tree, closures)
@@ -85,24 +90,21 @@ def test_so_are_the_charts_it_depends_on() -> None:
     assert derived.notes == ()
     below = ("charts/web/", "charts/common/", "charts/common/sub/")
     assert derived.layers[0].paths == below
-    found = read_flux({path: content.encode() for path, content in files.items()})
-    wanted = set(descriptions(found.objects.charts, found.contents))
-    assert {"charts/web/Chart.yaml", "charts/common/sub/requirements.yaml"} <= wanted
+    contents = {path: content.encode() for path, content in files.items()}
+    assert read_dependencies("charts/web", contents) == ("charts/common", "../out")
+    assert read_dependencies("charts/gone", contents) == ()
 
 
-@pytest.mark.parametrize(
-    ("applied", "owner"),
-    [
-        ({"b/release.yaml": "b"}, "b"),
-        ({"b/release.yaml": "elsewhere"}, "a"),  # any of those that have its source fetched
-    ],
-)
-def test_of_layers_that_share_its_source_the_one_that_applies_it_counts(
-    applied: dict[str, str], owner: str
-) -> None:
+def test_it_is_of_the_layer_that_applies_it() -> None:
     files = CHART | {"b/release.yaml": helm_release("web", "./charts/web")}
-    derived = derive(files, {"a": FLEET, "b": FLEET, "c": UNSEEN}, applied)
-    assert [each.name for each in derived.layers if each.paths] == [owner]
+    derived = derive(files, {"a": FLEET, "b": FLEET, "c": UNSEEN}, {"b/release.yaml": "b"})
+    assert [each.name for each in derived.layers if each.paths] == ["b"]
+
+
+def test_what_may_apply_it_counts_where_that_is_not_known() -> None:
+    files = CHART | {"b/release.yaml": helm_release("web", "./charts/web")}
+    derived = derive(files, {"a": FLEET, "c": UNSEEN}, {}, unknown="it is not known")
+    assert [each.name for each in derived.layers if each.paths] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,8 @@ def test_of_layers_that_share_its_source_the_one_that_applies_it_counts(
         (helm_release("web", "../out"), "there is no such folder"),
         (helm_release("web", "./charts/${NAME}"), "a variable stands in a path"),
         (helm_release("web", "./charts/web", source="{kind: GitRepository, name: unseen}"),
-         "no layer has its source fetched"),
+         "the Kustomization that applies it has another source than GitRepository web/unseen"),
+        (helm_release("web", "./"), "it is the whole repository"),
     ],
 )  # fmt: skip
 def test_a_chart_that_cannot_be_followed_is_told(release: str, why: str) -> None:
@@ -122,3 +125,28 @@ def test_a_chart_that_cannot_be_followed_is_told(release: str, why: str) -> None
     assert note.file == "app/release.yaml"
     assert f"of HelmRelease web/web is not followed: {why}" in note.message
     assert derived.layers[0].paths == ()
+
+
+def test_a_chart_that_no_build_applies_is_told() -> None:
+    release = {"off/release.yaml": helm_release("web", "./charts/web")}
+    derived = derive(CHART | release, {"app": FLEET}, {})
+    assert [note.message for note in derived.notes] == [
+        "the chart `charts/web` of HelmRelease web/web is not followed: no build applies it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patch", "is_told"),
+    [
+        ("[{path: /spec/chart/spec/valuesFiles, value: [v.yaml]}]", True),
+        ("{kind: any, spec: {chart: {spec: {chart: ./other}}}}", True),
+        ("[{path: /spec/chart, value: {}}]", True),
+        ("[{path: /spec/chart/spec/version, value: 2}]", False),
+        ("{kind: any, spec: {chart: {spec: {version: 2}}, values: {a: b}}}", False),
+    ],
+)
+def test_a_patch_of_a_chart_is_told(patch: str, is_told: bool) -> None:
+    file = f"patches: [{{target: {{kind: HelmRelease}}, patch: '{patch}'}}]"
+    derived = derive({"x/kustomization.yaml": file}, {"app": FLEET}, {})
+    told = ["a patch here changes the chart of a HelmRelease, and is not followed"]
+    assert [note.message for note in derived.notes] == (told if is_told else [])

@@ -106,7 +106,7 @@ def test_objects_in_lists_and_in_several_documents_are_found() -> None:
         (kustomization("a", "path: ../up"), "there is no folder ../up"),
         (kustomization("a", source="{kind: OCIRepository, name: x}"), "of kind OCIRepository"),
         (kustomization("a", source="{kind: GitRepository, name: other}"), "another repository"),
-        (kustomization("a", source="{}"), "of kind unknown"),
+        (kustomization("a", source="{}"), "its source is not known, ``"),
         ("apiVersion: kustomize.toolkit.fluxcd.io/v1\nspec: {{ helm", "it is not YAML"),
     ],
 )
@@ -154,7 +154,13 @@ def test_the_one_receiver_of_a_source_is_the_layer_s() -> None:
     assert layer.receiver is not None
     assert layer.receiver.name == "hook"
     second = receiver.replace("hook", "second")
-    assert only(ks=kustomization("a"), hook=receiver, second=second).receiver is None
+    derived = derive(ks=kustomization("a"), hook=receiver, second=second)
+    assert derived.layers[0].receiver is None
+    assert [(note.file, note.message) for note in derived.notes] == [
+        ("ks.yaml", "`a` gets no `receiver`: `hook`, `second` have its source fetched")
+    ]
+    every = receiver.replace("name: fleet", "name: '*', matchLabels: {a: b}")
+    assert only(ks=kustomization("a"), hook=every).receiver is not None
     harbor = receiver.replace("github", "harbor")
     assert only(ks=kustomization("a"), hook=harbor).receiver is None
 
@@ -189,6 +195,64 @@ def test_a_patch_of_a_path_is_told_and_makes_no_layer(files: dict[str, str], at:
     assert [layer.build for layer in derived.layers][:1] == ["./apps"]
     (note,) = derived.notes
     assert (note.file, "is not followed" in note.message) == (at, True)
+
+
+ANY = "{kind: any, metadata: {name: any}, spec: {path: ./other}}"
+
+
+@pytest.mark.parametrize(
+    ("files", "at"),
+    [
+        ({"kustomization": f"patches: [{{target: {{kind: Kustomization}}, patch: '{ANY}'}}]"},
+         "kustomization.yaml"),
+        ({"kustomization": "replacements: [{targets: [{select: {kind: Kustomization},"
+                           " fieldPaths: [spec.path]}]}]"}, "kustomization.yaml"),
+        ({"kustomization": "patches: [{path: p.yaml}]",
+          "p": kustomization("a", "x: y") + "$patch: delete\n"}, "p.yaml"),
+        ({"kustomization": "patches: [{path: p.yaml, target: {kind: Kustomization, name: a}}]",
+          "p": '[{"op": "replace", "path": "/spec", "value": {}}]'}, "p.yaml"),
+        ({"kustomization": "patches: [{path: p.yaml, target: {kind: Kustomization, name: a}}]",
+          "p": '[{"op": "replace", "path": "/metadata/name", "value": "b"}]'}, "p.yaml"),
+        ({"kustomization": "namePrefix: prod-\nresources: [ks.yaml]"}, "kustomization.yaml"),
+        ({"x/kustomization": "nameSuffix: -prod\nresources: [../y]",
+          "y/kustomization": "resources: [../ks.yaml]"}, "x/kustomization.yaml"),
+    ],
+)  # fmt: skip
+def test_so_is_all_else_that_changes_what_a_kustomization_is(
+    files: dict[str, str], at: str
+) -> None:
+    derived = derive(ks=kustomization("a"), **files)
+    assert [layer.build for layer in derived.layers] == ["./apps"]
+    (note,) = derived.notes
+    assert (note.file, "is not followed" in note.message) == (at, True)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"kustomization": "namePrefix: prod-\nresources: [other.yaml]"},
+        {"kustomization": "patches: [{target: {kind: Ingress}, patch: '[{path: /spec/path}]'}]"},
+        {"kustomization": "replacements: [{targets: [{select: {kind: Ingress},"
+                          " fieldPaths: [spec.path]}]}]"},
+    ],
+)  # fmt: skip
+def test_what_does_not_reach_a_kustomization_is_not_told(files: dict[str, str]) -> None:
+    assert derive(ks=kustomization("a"), **files).notes == ()
+
+
+def test_a_file_that_is_a_patch_here_and_a_resource_there_has_a_kustomization() -> None:
+    files = {"x/kustomization": "patches: [{path: ../ks.yaml}]",
+             "y/kustomization": "resources: [../ks.yaml]"}  # fmt: skip
+    assert [layer.name for layer in derive(ks=kustomization("a"), **files).layers] == ["a"]
+
+
+def test_very_many_patches_are_told_and_not_all_looked_at() -> None:
+    """A few bytes of aliases may name each a thousand times."""
+    ten = ", ".join(["*p"] * 99)
+    lists = "".join(f"  - {{targets: [*t{', *t' * 99}]}}\n" for _ in range(60))
+    file = f"x: &t {{select: {{kind: Kustomization}}}}\nreplacements:\n{lists}# {ten}\n"
+    (note,) = derive(ks=kustomization("a"), kustomization=file).notes
+    assert note.message == "it has more than 5000 patches, and no further ones are looked at"
 
 
 def test_a_patch_of_something_else_is_not_told() -> None:

@@ -52,12 +52,14 @@ def test_a_kustomization_is_of_the_layer_that_clusters_call_so(
     assert Ours(urls=(), kustomizations=forms).layer_of(name) == layer
 
 
-def own(files: dict[str, str], ref: str | None = None) -> tuple[list[str], dict[str, str]]:
+def own(
+    files: dict[str, str], ref: str | None = None, *, is_named: bool = True
+) -> tuple[list[str], dict[str, str]]:
     """Names of our Kustomizations, and of the others with the reasons."""
     tree = make_tree({"apps/kustomization.yaml": "resources: []"} | files)
     found = read_flux({path: content.encode() for path, content in files.items()})
     entry = None if ref is None else entry_of(ref)
-    owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}, entry=entry))
+    owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}, is_named=is_named, entry=entry))
     others = {each.kustomization.name: each.reason for each in owned.left_out}
     return [each.name for each in owned.kustomizations], others
 
@@ -75,7 +77,7 @@ ELSEWHERE = "its source `b` is another repository"
         # No file defines it.
         ({"a": None, "b": {"url": OTHER}}, ["a"]),
         # A fork: none of them can be told to be this repository.
-        ({"a": {"url": "https://git.example/else/fleet"}, "b": {"url": OTHER}}, ["a", "b"]),
+        ({"a": {"url": "https://git.example/else/fleet"}, "b": {"url": OTHER}}, ["a"]),
     ],
 )
 def test_a_source_with_another_url_is_ours_only_in_a_fork(
@@ -84,7 +86,14 @@ def test_a_source_with_another_url_is_ours_only_in_a_fork(
     text = "".join(source(name, **spec) for name, spec in sources.items() if spec is not None)
     found, others = own({"all.yaml": text + used("a") + "---\n" + used("b")})
     assert found == ours
-    assert others == ({} if "b" in ours else {"b": ELSEWHERE})
+    assert others == {"b": ELSEWHERE}
+
+
+def test_a_source_of_a_repository_of_another_name_is_not_ours() -> None:
+    """Where bootstrap's own source is in no file, all that are may be others."""
+    files = {"all.yaml": source("b", url=OTHER) + used("b")}
+    assert own(files) == ([], {"b": ELSEWHERE})
+    assert own(files, is_named=False) == (["b"], {})  # nobody knows what it is called
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_a_source_that_a_patch_redirects_may_be_ours_and_that_is_told(
     files = {"all.yaml": source("a", url=OWN) + source("b", url=OTHER) + used("b")} | patches
     assert own(files) == (["b"], {})
     found = read_flux({path: content.encode() for path, content in files.items()})
-    (note,) = (each for each in found.unfollowed if "GitRepository" in each.message)
+    (note,) = (each for each in found.unfollowed if "URL or ref" in each.message)
     assert note.file == next(iter(patches))
 
 
@@ -124,7 +133,8 @@ def test_a_patch_of_something_else_redirects_no_source() -> None:
         ({"branch": "lab"}, "refs/heads/main", "follows refs/heads/lab"),
         ({"branch": "lab"}, None, None),
         ({"branch": "${BRANCH}"}, "refs/heads/main", None),
-        ({}, "refs/heads/main", None),
+        ({}, "refs/heads/main", "follows refs/heads/master"),
+        ({}, "refs/heads/master", None),
         ({"tag": "v1.2.3"}, "refs/tags/v*", None),
         ({"tag": "v1.2.3"}, "refs/heads/main", "follows refs/tags/v1.2.3"),
         ({"semver": ">=1", "branch": "main"}, "refs/tags/v*", None),
@@ -161,3 +171,44 @@ def test_of_sources_of_one_name_the_nearest_counts() -> None:
     both = files | {"base/apps.yaml": kustomization("base",
                     source="{kind: GitRepository, name: flux-system}")}  # fmt: skip
     assert "base" in own(both, "refs/heads/main")[0]
+
+
+@pytest.mark.parametrize(
+    ("patch", "name"),
+    [
+        ("{kind: any, spec: {sourceRef: {kind: GitRepository, name: b}}}", "b"),
+        ("{kind: any, spec: {sourceRef: {kind: GitRepository, name: a}}}", "a"),
+        ("[{path: /spec/sourceRef, value: {kind: GitRepository, name: a}}]", "a"),
+        ("[{path: /spec/sourceRef/name, value: a}]", None),
+    ],
+)
+def test_a_source_that_only_a_patch_gives_is_taken_from_it(patch: str, name: str | None) -> None:
+    """As the kustomization of a folder gives what all its Kustomizations have in common."""
+    without = kustomization("x", "path: apps").replace("sourceRef: {kind: Git", "x: {kind: Git")
+    files = {
+        "all.yaml": source("a", url=OWN) + source("b", url=OTHER) + without,
+        "kustomization.yaml": f"patches: [{{target: {{kind: Kustomization}}, patch: '{patch}'}}]\n"
+                              "resources: [all.yaml]",
+    }  # fmt: skip
+    reasons = {"b": ELSEWHERE.replace("`b`", "`b`"), None: "its source is not known, ``"}
+    assert own(files) == ((["x"], {}) if name == "a" else ([], {"x": reasons[name]}))
+
+
+def test_a_patched_source_of_a_kustomization_that_has_one_is_told() -> None:
+    patch = "[{path: /spec/sourceRef/name, value: b}]"
+    files = {
+        "all.yaml": source("a", url=OWN) + used("a"),
+        "kustomization.yaml": f"patches: [{{target: {{kind: Kustomization}}, patch: '{patch}'}}]\n"
+                              "resources: [all.yaml]",
+    }  # fmt: skip
+    found = read_flux({path: content.encode() for path, content in files.items()})
+    (note,) = found.unfollowed
+    assert (note.file, "the source of a Kustomization" in note.message) == (
+        "kustomization.yaml", True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["{kind: GitRepository, name: '${x}'}", "{}"])
+def test_a_source_that_nobody_knows_is_told(name: str) -> None:
+    _, others = own({"all.yaml": kustomization("a", source=name)})
+    assert others["a"].startswith("its source is not known")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from router.core.declared.files import read_flux
+from router.core.declared.variables import Variables
 from tests.core.declared.test_derive import derive, kustomization, only
 
 FROM = "postBuild: {{substituteFrom: [{}]}}"
@@ -60,7 +62,7 @@ REPLACED = (
 def test_what_changes_their_objects_is_the_layer_s_too(
     files: dict[str, str], read: list[str]
 ) -> None:
-    files["kustomization"] += "\nresources: [vars.yaml]"
+    files["kustomization"] += "\nresources: [vars.yaml, z.yaml]"
     layer = only(ks=kustomization("a", VARS), vars=DEFINED, **files)
     assert layer.paths == ("vars.yaml", *read)
 
@@ -93,6 +95,48 @@ def test_a_patch_of_a_flux_kustomization_counts_as_well() -> None:
     spec = f"path: ./vars\n  {VARS}\n  {PATCH}"
     layer = only(ks=kustomization("a", spec), **{"vars/vars": DEFINED})
     assert layer.paths == ("vars/vars.yaml", "ks.yaml")
+
+
+PROD, LAB = "clusters/prod/kustomization", "clusters/lab/kustomization"
+
+
+@pytest.mark.parametrize(
+    ("at", "files", "read", "unsure"),
+    [
+        # Two clusters with an object of one name each.
+        ("clusters/prod/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
+         ["clusters/prod/vars.yaml"], []),
+        ("base/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
+         ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"],
+         ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"]),
+        # One for both, which each of them patches.
+        ("clusters/prod/a", {PROD: PATCH + "resources: [../../base]", "base/vars": DEFINED,
+                             LAB: PATCH + "resources: [../../base]",
+                             "base/kustomization": "resources: [vars.yaml]"},
+         ["base/vars.yaml", f"{PROD}.yaml"], []),
+        ("base/a", {PROD: PATCH + "resources: [../../base]", "base/vars": DEFINED,
+                    LAB: PATCH + "resources: [../../base]",
+                    "base/kustomization": PATCH + "resources: [vars.yaml]"},
+         ["base/kustomization.yaml", "base/vars.yaml", f"{LAB}.yaml", f"{PROD}.yaml"],
+         [f"{LAB}.yaml", f"{PROD}.yaml"]),
+        # A generator that adds to another one's object.
+        ("clusters/prod/a", {PROD: "configMapGenerator: [{name: vars, envs: [p]}]\n"
+                             "resources: [../../base]",
+                             "base/kustomization": "configMapGenerator: [{name: vars, envs: [b]}]"},
+         ["base/b", "base/kustomization.yaml", "clusters/prod/kustomization.yaml",
+          "clusters/prod/p"], []),
+    ],
+)  # fmt: skip
+def test_of_several_clusters_the_nearest_counts(
+    at: str, files: dict[str, str], read: list[str], unsure: list[str]
+) -> None:
+    texts = {f"{name}.yaml": content for name, content in files.items()}
+    texts[f"{at}.yaml"] = kustomization("a", VARS)
+    found = read_flux({path: content.encode() for path, content in texts.items()})
+    (each,) = found.objects.kustomizations
+    variables = Variables(found).find(each)
+    assert sorted(variables.files) == read
+    assert sorted(variables.unsure) == unsure
 
 
 @pytest.mark.parametrize(
