@@ -30,8 +30,17 @@ if TYPE_CHECKING:
 
     from router.core.forms import Body
 
-EVENTS = "application/vnd.docker.distribution.events.v1+json"
-"""The content type of the notifications; some registries that copy them send plain JSON."""
+EVENTS = "application/vnd.docker.distribution.events.v2+json"
+"""The content type of the notifications since version 3 of the registry.
+
+https://github.com/distribution/distribution/blob/main/notifications/event.go (EventsMediaType)
+"""
+
+EVENTS_V1 = "application/vnd.docker.distribution.events.v1+json"
+"""That of version 2. What is read of an event is the same in both."""
+
+_READ = (EVENTS, EVENTS_V1, JSON)
+"""Some registries that copy the notifications send plain JSON."""
 
 verify = cannot_sign
 is_signed = never_signed
@@ -67,8 +76,8 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
     Each event has an id, an envelope has none: its first push's stands for it, for a registry
     sends an envelope again as it was.
     """
-    if media_type(headers) not in (EVENTS, JSON):
-        raise UnsupportedMedia(f"the content type has to be {JSON} or {EVENTS}")
+    if media_type(headers) not in _READ:
+        raise UnsupportedMedia(f"the content type has to be {JSON}, {EVENTS} or {EVENTS_V1}")
     if not is_countable(body):
         raise MalformedPayload(f"the payload holds more than {MAX_BRACES} braces")
     events = decode(_DECODER, body).events
@@ -92,7 +101,7 @@ def _pushed(event: _Event) -> ArtifactUpdate:
 def encode_artifact(
     push: OutgoingArtifact, *, secret: bytes, delivery_id: str, now_seconds: float
 ) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the body by which the registry would tell of *push*.
+    """Return the headers and the body by which the registry, in version 3, would tell of *push*.
 
     The secret is not in them: the hook's `auth` says which header holds it.
     """
