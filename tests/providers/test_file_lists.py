@@ -48,7 +48,10 @@ def commits(count: int = 1, files: int = 1, **lists: Any) -> list[Change]:
         ({"deleted": True}, "contradicts itself"),
         ({"before": ZERO}, "contradicts itself"),
         ({"before": ZERO, "created": True}, None),  # the zeros say enough
-        ({"created": None, "deleted": None}, None),
+        # GitHub says all three; who leaves one out only imitates it.
+        ({"created": None}, "does not say whether the ref was created"),
+        ({"deleted": None}, "does not say whether the ref was created"),
+        ({"forced": None}, "does not say whether the ref was created"),
         ({"commits": commits(modified=["a\ufffd.yaml"])}, "is not UTF-8"),
         ({"commits": commits(modified=["a", ""])}, "is not UTF-8"),
     ],

@@ -19,6 +19,7 @@ from router.core.providers.interface import (
     json_body,
     json_or_form_payload,
     other_event,
+    refuse_imitations,
 )
 from router.core.providers.registry import (
     OutgoingArtifact,
@@ -91,6 +92,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
 
 def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
+    refuse_imitations(headers)
     payload = json_or_form_payload(headers, body)
     event = event_name(headers, "X-GitHub-Event")
     delivery_id = first_header(headers, "x-github-delivery")

@@ -23,6 +23,7 @@ from router.core.providers.interface import (
     json_body,
     json_or_form_payload,
     other_event,
+    refuse_imitations,
     repository_path,
     web_url,
 )
@@ -81,6 +82,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
 
 def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
+    refuse_imitations(headers)
     payload = json_or_form_payload(headers, body)
     event = event_name(headers, "X-GitHub-Event")
     delivery = first_header(headers, "x-github-delivery")
@@ -123,6 +125,11 @@ def _why_incomplete(push: _Push, files: FileLists) -> str | None:
         is_zero(push.after),
     ):
         return f"what GitHub says of created and deleted contradicts itself; {GIT_WOULD_KNOW}"
+    if None in (push.created, push.deleted, push.forced):
+        return (
+            "the payload does not say whether the ref was created, deleted or forced, as GitHub"
+            f" does; {GIT_WOULD_KNOW}"
+        )
     if not files.commit_count:
         return files.trouble or f"GitHub listed no commits for a ref that moved; {GIT_WOULD_KNOW}"
     if files.commit_count >= COMMITS_MAX:

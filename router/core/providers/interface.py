@@ -195,6 +195,21 @@ def event_name(headers: Mapping[str, str], header: str) -> str:
     return event
 
 
+def refuse_imitations(headers: Mapping[str, str]) -> None:
+    """Refuse a delivery that has GitHub's headers and comes from a host that also sends its own.
+
+    Gitea and Forgejo sign like GitHub, too, but cut their lists where GitHub does not:
+    https://github.com/go-gitea/gitea/blob/main/services/webhook/deliver.go (addDefaultHeaders),
+    https://github.com/gogs/gogs/blob/main/internal/database/webhook.go (deliver).
+    Raises MalformedPayload.
+    """
+    for name in ("Forgejo", "Gitea", "Gogs"):
+        if f"x-{name.lower()}-event" in headers:
+            raise MalformedPayload(
+                f"the webhook is one of {name}: its hook needs the provider {name.lower()}"
+            )
+
+
 def other_event(event: str, *, delivery_id: str | None) -> Ignored:
     """The answer to an event that is no push; only a name that looks like one is repeated."""
     name = f"{event} event" if _EVENT.fullmatch(event) else "event"
