@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from router.config.form import RECEIVER_KEYS
 from router.config.outline import is_by_cluster
 from router.config.tree import MappingNode, Node, child, items, shown, text
+from router.core.ecr_hosts import ecr_registry
+from router.core.naming import ARTIFACT_SCHEME, normalize_artifact
 from router.core.providers.table import PROVIDERS, REGISTRIES
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def _check_hooks(root: Node, report: Report) -> None:
             provider = providers.get(text(node)) if node is not None else None
             if node is not None and provider is not None:
                 _check_kind(section, provider, node, report)
+            if provider == "ecr":
+                _check_ecr_hosts(items(entry, "layers"), report)
 
 
 def _check_kind(section: str, provider: str, node: Node, report: Report) -> None:
@@ -77,6 +81,21 @@ def _check_kind(section: str, provider: str, node: Node, report: Report) -> None
         report.error(node, f"this hook is of a registry ({provider}), which tells of no Git push")
     if section == "artifacts" and provider in PROVIDERS:
         report.error(node, f"this hook is of a Git host ({provider}), which tells of no artifact")
+
+
+def _check_ecr_hosts(layers: Iterable[Node], report: Report) -> None:
+    """An event of ECR tells account and region: other hosts than theirs are in none."""
+    for layer in layers:
+        node = child(layer, "artifact")
+        name = text(node)
+        if node is None or name is None or not name.startswith(ARTIFACT_SCHEME):
+            continue
+        if ecr_registry(normalize_artifact(name).partition("/")[0]) is None:
+            report.error(
+                node,
+                "no event of ECR tells this host: it has to be that of a private registry,"
+                " <account>.dkr.ecr.<region>.amazonaws.com",
+            )
 
 
 def _check_clusters(root: Node, layers: Iterable[Node], report: Report) -> None:

@@ -8,6 +8,8 @@ from re import compile as compile_regex
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from router.core.ecr_hosts import ordinary_host
+
 if TYPE_CHECKING:
     from re import Pattern as Regex
 
@@ -32,7 +34,7 @@ def normalize_artifact(url: str) -> str:
     """Reduce the name of an OCI artifact to `host/path`, as registries and Flux may write it.
 
     Scheme, case, the port 443 and a trailing slash do not count. Docker Hub has several names, and
-    a path without a slash is one of its official images there.
+    a path without a slash is one of its official images there. So has a registry of Amazon ECR.
     https://github.com/distribution/reference/blob/main/normalize.go
     """
     host, _, path = url.strip().removeprefix(ARTIFACT_SCHEME).lower().partition("/")
@@ -40,7 +42,7 @@ def normalize_artifact(url: str) -> str:
     if host in _DOCKER_HUB_NAMES:
         host = DOCKER_HUB
         path = path if "/" in path else f"library/{path}"
-    return f"{host}/{path}"
+    return f"{ordinary_host(host)}/{path}"
 
 
 @lru_cache(maxsize=1024)

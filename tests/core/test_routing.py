@@ -115,6 +115,10 @@ def test_a_ref_is_tracked_by_its_whole_name(tracked: str, ref: str, expected: bo
         ("docker.io/app", "docker.io/library/app"),
         ("oci://registry-1.docker.io:443/library/app", "docker.io/library/app"),
         ("ghcr.io/app", "ghcr.io/app"),  # only Docker Hub has a library
+        (
+            "oci://111122223333.dkr-ecr-fips.us-east-1.on.aws/acme/app",
+            "111122223333.dkr.ecr.us-east-1.amazonaws.com/acme/app",
+        ),
     ],
 )
 def test_an_artifact_is_known_by_all_its_names(written: str, name: str) -> None:

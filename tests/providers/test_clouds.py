@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from router.core.errors import MalformedPayload
+from router.core.naming import normalize_artifact
 from router.core.providers.registry import MAX_TAGS
 from router.core.providers.table import REGISTRIES
 from router.core.push import ArtifactPush, Ignored
@@ -88,10 +89,50 @@ def test_ecr_ignores_other_events_and_refuses_other_sources() -> None:
         ("us-east-1", "111122223333.dkr.ecr.us-east-1.amazonaws.com"),
         ("us-gov-west-1", "111122223333.dkr.ecr.us-gov-west-1.amazonaws.com"),
         ("cn-north-1", "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", "111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "111122223333.dkr.ecr.us-isob-east-1.sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "111122223333.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk"),
+        ("us-isof-south-1", "111122223333.dkr.ecr.us-isof-south-1.csp.hci.ic.gov"),
     ],
 )
 def test_ecr_s_host_follows_from_account_and_region(region: str, host: str) -> None:
     assert only(changed("ecr", "", {"region": region}))[0] == f"{host}/layers/app1"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "111122223333.dkr.ecr.eu-central-1.amazonaws.com",
+        "111122223333.DKR.ECR.eu-central-1.amazonaws.com:443",
+        "111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+        "111122223333.dkr-ecr.eu-central-1.on.aws",
+        "111122223333.dkr-ecr-fips.us-east-2.on.aws",
+        "111122223333.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+        "111122223333.dkr.ecr.us-isob-east-1.sc2s.sgov.gov",
+        "111122223333.dkr.ecr.eusc-de-east-1.amazonaws.eu",
+    ],
+)
+def test_ecr_s_layer_may_name_any_host_of_its_registry(written: str) -> None:
+    region = next(part for part in written.split(".") if part[-1].isdigit() and "-" in part)
+    assert only(changed("ecr", "", {"region": region}))[0] == normalize_artifact(
+        f"oci://{written}/layers/app1"
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "111122223333.dkr.ecr.eu-central-1.amazonaws.com.evil.example",
+        "evil.111122223333.dkr.ecr.eu-central-1.amazonaws.com",
+        "111122223333.dkr.ecr.eu-central-1.amazonaws.com:5000",
+        "11112222333.dkr.ecr.eu-central-1.amazonaws.com",
+        "111122223333.ecr.eu-central-1.amazonaws.com",
+        "public.ecr.aws",
+    ],
+)
+def test_another_host_is_not_taken_for_one_of_ecr(host: str) -> None:
+    assert normalize_artifact(f"oci://{host}/layers/app1") == f"{host}/layers/app1"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.htm
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.core.ecr_hosts import ecr_host, ecr_registry
 from router.core.errors import MalformedPayload
 from router.core.lists import ABSENT, decode
 from router.core.providers.interface import (
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 SOURCE = "aws.ecr"
 DETAIL_TYPE = "ECR Image Action"
-
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
-_HOST = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
 verify = cannot_sign
 is_signed = never_signed
@@ -94,11 +90,10 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
 
 
 def _host(event: _Event) -> str:
-    """https://docs.aws.amazon.com/general/latest/gr/ecr.html"""
-    if not _ACCOUNT.fullmatch(event.account) or not _REGION.fullmatch(event.region):
+    host = ecr_host(event.account, event.region)
+    if host is None:
         raise MalformedPayload("the account or the region is none of AWS")
-    domain = "amazonaws.com.cn" if event.region.startswith("cn-") else "amazonaws.com"
-    return f"{event.account}.dkr.ecr.{event.region}.{domain}"
+    return host
 
 
 def encode_artifact(
@@ -110,8 +105,7 @@ def encode_artifact(
     region are those of the artifact's host, or made up.
     """
     host, _, path = push.artifact.partition("/")
-    found = _HOST.fullmatch(host)
-    account, region = found.groups() if found else ("111122223333", "eu-central-1")
+    account, region = ecr_registry(host) or ("111122223333", "eu-central-1")
     payload: dict[str, object] = {
         "version": "0",
         "id": delivery_id,
