@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from router.core.changes import ExactPaths, UnknownPaths, changes_since, next_cursor
+from router.core.changes import ExactPaths, UnknownPaths, changes_since, is_told_again, next_cursor
 from router.core.errors import StaleCursor
 from router.core.match import match_layers
 from router.core.model import MAX_KEPT_PATHS, Intent, Match, Plan, TrackedRef, Want
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ADOPTED = "adopted: the layer's definition is new or has changed"
 ADOPTED_REF = "adopted: no commit of this ref was planned before"
 PAYLOAD = "the file lists are complete"
+TOLD_AGAIN = "the new ref was told of before, at the same commit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +59,12 @@ def plan_update(
     def decide(state: RefState) -> Plan:
         changes = changes_since(state, update, listed)
         cursor = next_cursor(state, update)
+        how = TOLD_AGAIN if is_told_again(state, update) else PAYLOAD
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
             repository=entry.name,
             knowledge="unknown" if isinstance(changes, UnknownPaths) else "payload",
-            reason=describe_changes(PAYLOAD, changes, found),
+            reason=describe_changes(how, changes, found),
             matches=found.matches,
             wants=plan_wants(routing, affected_layers(found.matches)),
             ref=update.ref,

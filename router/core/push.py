@@ -32,6 +32,8 @@ class RefUpdate:
     """Union of the provider's file lists, without repeats; undecodable bytes as surrogates."""
     incomplete: str | None = None
     """Why the lists do not prove what changed (a sentence), or None where they do."""
+    is_told_twice: bool = False
+    """Whether the ref is new, and its host tells of a new one in two deliveries."""
 
     @property
     def is_created(self) -> bool:

@@ -6,13 +6,15 @@ https://forgejo.org/docs/latest/user/webhooks/
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from router.core.changes import GIT_WOULD_KNOW
-from router.core.lists import ABSENT, decode, read_commits
+from router.core.errors import MalformedPayload
+from router.core.lists import ABSENT, FileLists, decode, read_commits
 from router.core.providers.interface import (
     JSON,
     OutgoingCommit,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from router.core.forms import Body
-    from router.core.lists import FileLists
 
 SIGNATURE_HEADERS = (
     ("X-Forgejo-Signature", ""),
@@ -53,12 +54,18 @@ COMMITS_MAX = 5
 https://docs.gitea.com/administration/config-cheat-sheet#ui-ui
 """
 
+_BRANCH = "refs/heads/"
+
 
 class _Repository(msgspec.Struct, frozen=True, gc=False):
     clone_url: str | None = None
     ssh_url: str | None = None
     html_url: str | None = None
     url: str | None = None
+
+    @property
+    def urls(self) -> tuple[str | None, ...]:
+        return self.clone_url, self.ssh_url, self.html_url, self.url
 
 
 class _Push(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +77,15 @@ class _Push(msgspec.Struct, frozen=True, gc=False):
     total_commits: int | None = None
 
 
+class _Created(msgspec.Struct, frozen=True, gc=False):
+    ref: str
+    ref_type: str
+    sha: str
+    repository: _Repository
+
+
 _DECODER = msgspec.json.Decoder(_Push)
+_CREATED_DECODER = msgspec.json.Decoder(_Created)
 
 
 def verify(
@@ -107,8 +122,7 @@ def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
         case "push":
             return _parse(payload, delivery)
         case "create":
-            reason = "the create event is not needed: the push event tells the same"
-            return Ignored(reason=reason, delivery_id=delivery)
+            return _parse_created(payload, delivery)
         case "delete":
             return Ignored(reason="a deleted ref notifies nothing", delivery_id=delivery)
     return other_event(event, delivery_id=delivery)
@@ -117,7 +131,6 @@ def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
 def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
     push = decode(_DECODER, payload)
     files = read_commits(push.commits, payload=payload)
-    repository = push.repository
     update = checked_update(
         ref=push.ref,
         before=push.before,
@@ -126,8 +139,32 @@ def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
         files=files,
         incomplete=_why_incomplete(push, files),
     )
-    urls = (repository.clone_url, repository.ssh_url, repository.html_url, repository.url)
-    return checked_push(urls, [update], delivery_id=delivery)
+    update = replace(update, is_told_twice=update.is_created and push.ref.startswith(_BRANCH))
+    return checked_push(push.repository.urls, [update], delivery_id=delivery)
+
+
+def _parse_created(payload: Body, delivery: str | None) -> Push | Ignored:
+    """A branch that was given its name by renaming another one has no push event, only this one.
+
+    https://github.com/go-gitea/gitea/blob/main/services/repository/branch.go (RenameBranch).
+    A branch that is new has both, this one first (services/repository/push.go, pushUpdates).
+    """
+    created = decode(_CREATED_DECODER, payload)
+    if created.ref_type != "branch":
+        reason = "the create event of a tag is not needed: the push event tells the same"
+        return Ignored(reason=reason, delivery_id=delivery)
+    if not created.ref:
+        raise MalformedPayload("the event names no branch")
+    update = checked_update(
+        ref=_BRANCH + created.ref.removeprefix(_BRANCH),
+        before="0" * len(created.sha),
+        after=created.sha,
+        forced=None,
+        files=FileLists(),
+        incomplete=f"a create event lists no commits; {GIT_WOULD_KNOW}",
+    )
+    update = replace(update, is_told_twice=True)
+    return checked_push(created.repository.urls, [update], delivery_id=delivery)
 
 
 def _why_incomplete(push: _Push, files: FileLists) -> str | None:
