@@ -10,8 +10,9 @@ import pytest
 
 from router.core.errors import MalformedPayload, Overloaded, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Saved
-from router.core.providers.interface import MAX_UPDATES, json_body
+from router.core.providers.interface import MAX_UPDATES, TOO_MANY_REFS, json_body
 from router.core.providers.table import PROVIDERS
+from router.core.push import Push
 from router.flow.accept import Acceptor
 from router.flow.definitions import describe_activation
 from router.flow.matching import MATCH_SLICE_PATHS
@@ -176,8 +177,9 @@ async def test_the_last_commit_of_a_deleted_branch_is_not_taken_for_a_new_one() 
     assert (await Acceptor(parts).accept(hook, headers, body)).plans[0].plan.cursor is None
 
 
-def test_a_delivery_that_moves_too_many_refs_is_malformed() -> None:
+def test_of_a_delivery_that_moves_too_many_refs_any_may_have_moved() -> None:
     move = {"ref": "refs/heads/x", "before": commit(1), "after": commit(2)}
     body = {"repository": "https://x.test/y", "updates": [move] * (MAX_UPDATES + 1)}
-    with pytest.raises(MalformedPayload, match="more than 1000 refs"):
-        PROVIDERS["generic"].parse_push({"content-type": "application/json"}, json_body(body))
+    read = PROVIDERS["generic"].parse_push({"content-type": "application/json"}, json_body(body))
+    assert isinstance(read, Push)
+    assert (read.updates, read.refs_not_told) == ((), TOO_MANY_REFS)

@@ -10,6 +10,7 @@ import pytest
 from router.core.errors import MalformedPayload
 from router.core.naming import normalize_url
 from router.core.providers.azure_devops import NO_REFS, NO_REPOSITORY, encode_push, parse_push
+from router.core.providers.interface import TOO_MANY_REFS
 from router.core.push import Ignored, Push
 from tests.providers.outgoing import ZERO, commit, push
 from tests.providers.signing import SECRET, lower_names, sample_json
@@ -140,12 +141,19 @@ def test_what_cannot_tell_a_forced_push_is_malformed(forced: Any) -> None:
         parse({"refUpdates": [update | {"forced": forced}]})
 
 
-def test_more_refs_than_a_delivery_may_move_are_malformed() -> None:
+@pytest.mark.parametrize("count", [1001, 70_000])
+def test_of_too_many_refs_any_of_the_repository_may_have_moved(count: int) -> None:
     update = {"name": "refs/heads/main", "oldObjectId": "a" * 40, "newObjectId": "b" * 40}
-    with pytest.raises(MalformedPayload, match="more than 1000 refs"):
-        parse({"refUpdates": [update] * 1001})
-    with pytest.raises(MalformedPayload, match="more than 65536 braces"):
-        parse({"refUpdates": [update] * 70_000})
+    result = parse({"refUpdates": [update] * count})
+    assert isinstance(result, Push)
+    assert (result.updates, result.refs_not_told) == ((), TOO_MANY_REFS)
+    assert "https://dev.azure.com/acme/Cloud%20Platform/_git/fleet" in result.repository_urls
+
+
+def test_commits_do_not_matter_however_many_there_are() -> None:
+    author = {"name": "Ada", "email": "ada@acme.example", "date": "2026-03-14T08:26:53Z"}
+    listed = {"commitId": "c" * 40, "author": author, "committer": author, "comment": "{"}
+    assert parse({"commits": [listed] * 22_000}) == parse({})
 
 
 def test_a_delivery_without_an_id_has_none() -> None:

@@ -10,6 +10,7 @@ import pytest
 from router.core.errors import InvalidSignature, MalformedPayload
 from router.core.naming import normalize_url
 from router.core.providers import bitbucket_server
+from router.core.providers.interface import TOO_MANY_REFS
 from router.core.push import Ignored, Push
 from tests.providers.outgoing import commit, push, send
 from tests.providers.signing import NOW_SECONDS, SECRET, hex_signature, sample, sample_json, signed
@@ -61,15 +62,15 @@ def test_a_change_is_told_by_its_hashes(change: Any, sides: tuple[str, str]) -> 
         (HEADERS, {"changes": []}, bitbucket_server.NO_CHANGES),
         (MIRROR, {"changes": []}, bitbucket_server.NO_CHANGES),
         (MIRROR, {"changes": [], "refLimitExceeded": None}, bitbucket_server.NO_CHANGES),
-        (MIRROR, {"changes": [], "refLimitExceeded": True}, bitbucket_server.TOO_MANY),
+        (MIRROR, {"changes": [], "refLimitExceeded": True}, TOO_MANY_REFS),
         # Some of too many refs are not all of them.
-        (MIRROR, {"changes": [MOVED], "refLimitExceeded": True}, bitbucket_server.TOO_MANY),
-        (HEADERS, {"changes": [MOVED] * 1001}, bitbucket_server.TOO_MANY),
-        (HEADERS, {"changes": [{}] * 70_000, "x": " " * 99_000}, bitbucket_server.TOO_MANY),
+        (MIRROR, {"changes": [MOVED], "refLimitExceeded": True}, TOO_MANY_REFS),
+        (HEADERS, {"changes": [MOVED] * 1001}, TOO_MANY_REFS),
+        (HEADERS, {"changes": [{}] * 70_000, "x": " " * 99_000}, TOO_MANY_REFS),
         (
             MIRROR,
             {"changes": [{}] * 70_000, "refLimitExceeded": False, "x": " " * 99_000},
-            bitbucket_server.TOO_MANY,
+            TOO_MANY_REFS,
         ),
     ],
 )

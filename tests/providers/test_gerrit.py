@@ -9,6 +9,7 @@ import pytest
 
 from router.core.errors import MalformedPayload
 from router.core.providers.gerrit import MERGED, ONLY_REVIEWS, parse_push
+from router.core.providers.interface import TOO_MANY_REFS
 from router.core.push import Ignored, Push
 from tests.providers.signing import sample_json
 
@@ -43,7 +44,6 @@ def batch(*updates: Any) -> dict[str, Any]:
         (batch(UPDATE, UPDATE | {"project": "acme/other"}), "of more than one project"),
         (batch(UPDATE | {"project": ""}), "names no project"),
         (batch(UPDATE, REVIEW | {"oldRev": "x"}), "before is not a commit id"),
-        (batch(*[UPDATE] * 1001), "more than 1000 refs"),
         (batch(*[UPDATE] * 70_000), "more than 65536 braces"),
         # Short names ended in 2014: they would be those of a branch or a tag.
         (batch(UPDATE | {"refName": "main"}), "ref is not the full name"),
@@ -88,6 +88,16 @@ def test_of_refs_that_move_together_the_reviews_are_left_out() -> None:
     assert isinstance(result, Push)
     assert [update.ref for update in result.updates] == ["refs/heads/main", "refs/tags/v1"]
     assert (result.repository_urls, result.repository_path) == ((), "acme/fleet")
+
+
+def test_of_too_many_refs_any_may_have_moved_and_reviews_are_not_counted() -> None:
+    result = parse(batch(*[UPDATE] * 1001))
+    assert isinstance(result, Push)
+    assert (result.updates, result.refs_not_told) == ((), TOO_MANY_REFS)
+    assert (result.repository_urls, result.repository_path) == ((), "acme/fleet")
+    told = parse(batch(*[REVIEW] * 1001, UPDATE))
+    assert isinstance(told, Push)
+    assert (len(told.updates), told.refs_not_told) == (1, None)
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab", "gitea", "generic", "azure-devops"])

@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from router.core.errors import MalformedPayload
-from router.core.lists import MAX_BRACES, decode, is_countable
+from router.core.lists import ABSENT, decode, is_countable
 from router.core.naming import normalize_url
 from router.core.providers.interface import (
     JSON,
+    TOO_MANY_REFS,
     OutgoingCommit,
     OutgoingPush,
     cannot_sign,
@@ -61,7 +61,7 @@ class _Repository(msgspec.Struct, frozen=True, gc=False):
 class _Resource(msgspec.Struct, frozen=True, gc=False):
     """The push; "Minimal" leaves out most of it, and "None" all."""
 
-    refUpdates: list[_RefUpdate] | None = None
+    refUpdates: msgspec.Raw = ABSENT
     repository: _Repository | None = None
 
 
@@ -72,6 +72,9 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
 
 
 _DECODER = msgspec.json.Decoder(_Event)
+_UPDATES_DECODER: msgspec.json.Decoder[list[_RefUpdate] | None] = msgspec.json.Decoder(
+    list[_RefUpdate] | None
+)
 _RESOURCE_DECODER: msgspec.json.Decoder[_Resource | None] = msgspec.json.Decoder(_Resource | None)
 
 
@@ -86,19 +89,21 @@ def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     delivery_id = event.id or None
     if event.eventType != PUSH_EVENT:
         return other_event(event.eventType, delivery_id=delivery_id)
-    if not is_countable(payload):
-        raise MalformedPayload(f"the payload holds more than {MAX_BRACES} braces")
     resource = decode(_RESOURCE_DECODER, event.resource, "resource") or _Resource()
     urls = tuple(dict.fromkeys(_urls(resource.repository or _Repository())))
-    updates = [_checked(update) for update in resource.refUpdates or ()]
+    updates = _updates(resource.refUpdates)
     if not urls or not updates:
-        return Push(
-            repository_urls=urls,
-            updates=(),
-            delivery_id=delivery_id,
-            refs_not_told=NO_REFS if urls else NO_REPOSITORY,
-        )
+        why = NO_REPOSITORY if not urls else TOO_MANY_REFS if updates is None else NO_REFS
+        return Push(repository_urls=urls, updates=(), delivery_id=delivery_id, refs_not_told=why)
     return checked_push(urls, updates, delivery_id=delivery_id)
+
+
+def _updates(listed: msgspec.Raw) -> list[RefUpdate] | None:
+    """The refs that moved; None for more than are read. The commits beside them never are."""
+    if not is_countable(bytes(listed)):
+        return None
+    found = decode(_UPDATES_DECODER, listed, "resource.refUpdates") or ()
+    return [_checked(update) for update in found]
 
 
 def _checked(update: _RefUpdate) -> RefUpdate:

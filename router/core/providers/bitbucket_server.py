@@ -15,7 +15,7 @@ from router.core.errors import MalformedPayload
 from router.core.lists import decode, is_countable
 from router.core.providers.interface import (
     JSON,
-    MAX_UPDATES,
+    TOO_MANY_REFS,
     OutgoingCommit,
     OutgoingPush,
     checked_push,
@@ -57,8 +57,6 @@ NO_CHANGES = f"Bitbucket did not tell which refs the push moved, so any may have
 
 https://docs.atlassian.com/bitbucket-server/javadoc/5.7.0/api/reference/com/atlassian/bitbucket/event/repository/RepositoryRefsChangedEvent.html
 """
-
-TOO_MANY = f"too many refs moved to be told one by one, so any may have; {GIT_WOULD_KNOW}"
 
 
 class _Ref(msgspec.Struct, frozen=True, gc=False):
@@ -141,7 +139,6 @@ def _parse(event: str, payload: Body, delivery: str | None) -> Push | Ignored:
     read = decode(_DECODER, payload)
     is_cut = bool(read.ref_limit_exceeded) or not is_countable(payload)
     changes = [] if is_cut else decode(_CHANGES_DECODER, read.changes, "changes")
-    is_cut = is_cut or len(changes) > MAX_UPDATES
     if event == MIRRORED and not is_cut and not changes and read.ref_limit_exceeded is False:
         return Ignored(reason="the mirror found no ref that moved", delivery_id=delivery)
     urls = _urls(read.repository)
@@ -150,7 +147,7 @@ def _parse(event: str, payload: Body, delivery: str | None) -> Push | Ignored:
         [] if is_cut else [_update(change) for change in changes],
         delivery_id=delivery,
         path=None if urls else _path(read.repository),
-        refs_not_told=TOO_MANY if is_cut else None if changes else NO_CHANGES,
+        refs_not_told=TOO_MANY_REFS if is_cut else None if changes else NO_CHANGES,
     )
 
 

@@ -30,7 +30,10 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 MAX_UPDATES = 1000
-"""Refs that one delivery may move; hosts send one each, or a handful."""
+"""Refs of one delivery that are told apart; hosts send one each, or a handful. Of more any may have
+moved."""
+
+TOO_MANY_REFS = f"too many refs moved to be told one by one, so any may have; {GIT_WOULD_KNOW}"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs/[^\0\r\n]+")
@@ -278,11 +281,11 @@ def checked_push(
     """Make a push of its updates, without those that move nothing.
 
     *path* is the repository's name on its host, for a payload that may have no URL. Where
-    *refs_not_told* says why the payload does not tell which refs moved, there are no updates.
-    Raises MalformedPayload when nothing names the repository.
+    *refs_not_told* says why the payload does not tell which refs moved, there are no updates, nor
+    are there where there are too many. Raises MalformedPayload when nothing names the repository.
     """
     if len(updates) > MAX_UPDATES:
-        raise MalformedPayload(f"the payload moves more than {MAX_UPDATES} refs")
+        updates, refs_not_told = (), TOO_MANY_REFS
     repository_urls = tuple(dict.fromkeys(url for url in urls if url))
     if not repository_urls and not path:
         raise MalformedPayload("the payload names no URL of the repository")
