@@ -193,11 +193,39 @@ def test_a_distribution_envelope_is_as_large_as_may_be() -> None:
     assert reason(deliver("distribution", {"events": []}, headers)).startswith("no event is a push")
 
 
-def test_a_distribution_push_names_its_host() -> None:
+@pytest.mark.parametrize(
+    ("part", "value", "missing"),
+    [
+        ("request", None, "host"),
+        ("request", {}, "host"),
+        ("request", {"host": ""}, "host"),
+        ("target", {"tag": "main"}, "repository"),
+        ("target", {"tag": "main", "repository": ""}, "repository"),
+    ],
+)
+def test_only_a_distribution_push_with_a_tag_names_host_and_repository(
+    part: str, value: Any, missing: str
+) -> None:
     headers, payload = sample_json("distribution", "push")
-    payload["events"][0]["request"] = None
-    with pytest.raises(MalformedPayload, match="no request, which names the host"):
-        deliver("distribution", payload, headers)
+    (event,) = payload["events"]
+    with pytest.raises(MalformedPayload, match=f"does not name the {missing}"):
+        deliver("distribution", {"events": [event | {part: value}]}, headers)
+    pulled = event | {"action": "pull", part: value}
+    assert only(deliver("distribution", {"events": [pulled, event, {}]}, headers))[1] == "main"
+    layer = event | {"request": {}, "target": {"repository": "layers/app1"}}
+    assert reason(deliver("distribution", {"events": [pulled, layer]}, headers)).startswith(
+        "no tag was pushed"
+    )
+
+
+def test_of_several_pushes_of_a_tag_in_an_envelope_the_last_counts() -> None:
+    headers, payload = sample_json("distribution", "push")
+    (event,) = payload["events"]
+    other = event | {"target": event["target"] | {"digest": DIGEST}}
+    result = deliver("distribution", {"events": [event, event, other, event]}, headers)
+    assert isinstance(result, ArtifactPush)
+    here = event["target"]["digest"]
+    assert [update.digest for update in result.updates] == [here, DIGEST, here]
 
 
 def test_a_distribution_registry_may_send_plain_json() -> None:

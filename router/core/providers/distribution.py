@@ -47,18 +47,20 @@ is_signed = never_signed
 
 
 class _Target(msgspec.Struct, frozen=True, gc=False):
-    repository: str
+    repository: str | None = None
     tag: str | None = None
     digest: str | None = None
 
 
 class _Request(msgspec.Struct, frozen=True, gc=False):
-    host: str
+    host: str | None = None
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False):
-    action: str
-    target: _Target
+    """What happened; only of a push that has a tag the rest is needed."""
+
+    action: str | None = None
+    target: _Target | None = None
     id: str | None = None
     request: _Request | None = None
 
@@ -84,17 +86,21 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
     pushes = [event for event in events if event.action == "push"]
     if not pushes:
         return Ignored(reason="no event is a push: pulls, mounts and deletions notify nothing")
-    updates = (_pushed(event) for event in pushes if event.target.tag)
+    updates = (
+        _pushed(event.target, event.target.tag, event.request)
+        for event in pushes
+        if event.target and event.target.tag
+    )
     return checked_artifacts(updates, delivery_id=pushes[0].id or None)
 
 
-def _pushed(event: _Event) -> ArtifactUpdate:
-    if event.request is None:
-        raise MalformedPayload("an event has no request, which names the host")
+def _pushed(target: _Target, tag: str, request: _Request | None) -> ArtifactUpdate:
+    if request is None or not request.host:
+        raise MalformedPayload("the request of a push does not name the host")
+    if not target.repository:
+        raise MalformedPayload("the target of a push does not name the repository")
     return checked_artifact(
-        artifact=f"{event.request.host}/{event.target.repository}",
-        tag=event.target.tag or "",
-        digest=event.target.digest or None,
+        artifact=f"{request.host}/{target.repository}", tag=tag, digest=target.digest or None
     )
 
 

@@ -17,7 +17,7 @@ from router.core.providers.interface import Sender
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from router.core.forms import Body
 
@@ -107,7 +107,7 @@ def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> Artifact
 def checked_artifacts(
     updates: Iterable[ArtifactUpdate], *, delivery_id: str | None
 ) -> ArtifactPush | Ignored:
-    """Make a push of its tags, each once; no more are made than may be.
+    """Make a push of its tags, without repetitions; no more are made than may be.
 
     Raises MalformedPayload for too many.
     """
@@ -117,4 +117,13 @@ def checked_artifacts(
     if not made:
         reason = "no tag was pushed: a layer follows tags, not digests"
         return Ignored(reason=reason, delivery_id=delivery_id)
-    return ArtifactPush(updates=tuple(dict.fromkeys(made)), delivery_id=delivery_id)
+    return ArtifactPush(updates=tuple(_without_repetitions(made)), delivery_id=delivery_id)
+
+
+def _without_repetitions(updates: Iterable[ArtifactUpdate]) -> Iterator[ArtifactUpdate]:
+    """Leave out what says the same as the one of the same tag before it; the last one counts."""
+    last: dict[tuple[str, str], ArtifactUpdate] = {}
+    for update in updates:
+        if last.get((update.artifact, update.tag)) != update:
+            last[update.artifact, update.tag] = update
+            yield update
