@@ -45,10 +45,15 @@ def form_payload(body: Body) -> Body:
 
 
 def _find_field(body: Body) -> tuple[int, int]:
-    before = 0 if body.startswith(_FIELD) else body.find(b"&" + _FIELD) + 1
-    if not body.startswith(_FIELD, before):
-        raise MalformedPayload("the form has no payload field")
-    start = before + len(_FIELD)
+    """Where the field's value starts and ends.
+
+    It has to be the first one, as GitHub, Gitea and Gogs send it, who send no other. The content
+    type is not signed: in a JSON body that is called a form, a field further on would be text that
+    somebody else wrote, such as the message of a commit.
+    """
+    if not body.startswith(_FIELD):
+        raise MalformedPayload("the form does not begin with its payload field")
+    start = len(_FIELD)
     end = body.find(b"&", start)
     stop = end if end >= 0 else len(body)
     if body.find(b"=", start, stop) >= 0:

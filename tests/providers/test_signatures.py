@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote_plus
+
 import pytest
 
-from router.core.errors import InvalidSignature
+from router.core.errors import InvalidSignature, MalformedPayload
 from router.core.providers.interface import OutgoingCommit, OutgoingPush
 from router.core.providers.table import PROVIDERS, SERVED
 from tests.providers.signing import (
@@ -15,9 +18,12 @@ from tests.providers.signing import (
     SIGNING_TOKEN,
     hex_signature,
     hook_secret,
+    sample_json,
     sender_secret,
+    signed,
     standard_headers,
 )
+from tests.providers.test_samples import read
 
 BODY = b'{"ref":"refs/heads/main"}'
 HEX = hex_signature(BODY, secret=SECRET)
@@ -185,6 +191,17 @@ def test_github_s_registry_signs_the_form_too() -> None:
     verify("ghcr", FORM | {"x-hub-signature-256": f"sha256={over_form}"}, body=form)
 
 
+@pytest.mark.parametrize("provider", ["github", "ghcr"])
+def test_a_signed_json_body_that_is_called_a_form_is_not_read_as_one(provider: str) -> None:
+    headers, payload = sample_json(provider, "push")
+    inner = quote_plus(json.dumps(payload))
+    body = json.dumps({"commits": [{"message": f"Tidy up &payload={inner}&"}]}).encode()
+    told = signed(provider, headers, body, secret=SECRET) | FORM
+    verify(provider, told, body=body)
+    with pytest.raises(MalformedPayload, match="the form does not begin with its payload"):
+        read(provider, told, body)
+
+
 def test_github_signs_the_form_and_gitea_the_json_inside() -> None:
     form = b"payload=%7B%22a%22%3A+1%7D"
     over_form = hex_signature(form, secret=SECRET)
@@ -202,7 +219,7 @@ def test_github_signs_the_form_and_gitea_the_json_inside() -> None:
 
 @pytest.mark.parametrize("provider", ["gitea", "gogs"])
 def test_a_form_without_a_payload_is_refused(provider: str) -> None:
-    with pytest.raises(InvalidSignature, match="the form has no payload field"):
+    with pytest.raises(InvalidSignature, match="the form does not begin with its payload"):
         verify(provider, FORM | {f"x-{provider}-signature": HEX}, body=b"other=1")
 
 
