@@ -73,7 +73,10 @@ def build_routing(file: RoutingFile, root: Node, secrets: Secrets, *, digest: st
 
 
 def _hook(hook: HookForm, node: Node, secrets: Secrets) -> Hook:
-    found = [secrets.hook_secret(reference(item)) for item in items(node, "secrets")]
+    found = [
+        secrets.signing_secret(reference(item), provider=hook.provider)
+        for item in items(node, "secrets")
+    ]
     return Hook(
         name=hook.name,
         provider=hook.provider,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from router.config.receivers import OIDC, ReceiverUse, Reference, file_reference, reference
 from router.config.secret_files import SecretReader, SecretUnusable
-from router.config.tree import Node, child, items
+from router.config.tree import Node, child, items, text
 from router.core.model import Secret
+from router.core.providers.table import SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,18 @@ class Secrets:
             self._report.error(wanted.place, "the secret is empty but for a newline")
             return None
         return Secret(value)
+
+    def signing_secret(self, wanted: Reference | None, *, provider: str | None) -> Secret | None:
+        """A hook's secret that can verify what its provider signs."""
+        secret = self.hook_secret(wanted)
+        served = SERVED.get(provider or "")
+        if secret is None or wanted is None or served is None:
+            return secret
+        trouble = served.secret_trouble(secret.value)
+        if trouble is not None:
+            self._report.error(wanted.place, trouble)
+            return None
+        return secret
 
     def path_token(self, wanted: Reference | None) -> Secret | None:
         secret = self.hook_secret(wanted)
@@ -136,8 +149,9 @@ class Secrets:
 def check_secrets(root: Node, uses: Iterator[ReceiverUse], secrets: Secrets) -> None:
     """Read every secret this version uses, also while the file has other errors."""
     for hook in items(root, "hooks"):
+        provider = text(child(hook, "provider"))
         for item in items(hook, "secrets"):
-            secrets.hook_secret(reference(item))
+            secrets.signing_secret(reference(item), provider=provider)
         secrets.hook_secret(reference(child(hook, "auth", "basic", "password")))
         secrets.hook_secret(reference(child(hook, "auth", "header", "value")))
         secrets.path_token(reference(child(hook, "auth", "path")))

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 """Of a public key, and of the seed that a private key is made of."""
 
+_HEX_KEY = re.compile(rb"[0-9A-Fa-f]{64}")
+_DER = bytes.fromhex("302a300506032b6570032100")
+"""What the DER of a public key begins with: https://www.rfc-editor.org/rfc/rfc8410#section-10.1"""
+
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{85}[AQgw]==")
 """The base64 text of 64 bytes in its only canonical form: the last letter holds two bits."""
 
@@ -38,6 +42,17 @@ def private_key(text: bytes) -> Ed25519PrivateKey | None:
     if len(raw) not in (KEY_BYTES, 2 * KEY_BYTES):
         return None
     return Ed25519PrivateKey.from_private_bytes(raw[:KEY_BYTES])
+
+
+def may_be_public(text: bytes) -> bool:
+    """Whether *text* could be a public key: in base64, as it is or as DER, or in hex.
+
+    So may be a secret of as many bytes, made of random ones: nothing in it tells them apart.
+    """
+    if _HEX_KEY.fullmatch(text):
+        return True
+    raw = _decoded(text)
+    return len(raw) == KEY_BYTES or (raw.startswith(_DER) and len(raw) == len(_DER) + KEY_BYTES)
 
 
 def is_ed25519(value: str) -> bool:

@@ -15,7 +15,7 @@ from binascii import Error as Base64Error
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from router.core.ed25519 import is_ed25519, is_signed_by, public_key
+from router.core.ed25519 import is_ed25519, is_signed_by, may_be_public, public_key
 from router.core.errors import InvalidSignature
 from router.core.routing import BasicAuth, HeaderAuth, PathAuth
 
@@ -145,7 +145,13 @@ def verify_ed25519(
 
 
 def signing_key(secret: bytes) -> bytes | None:
-    """Return the key inside a `whsec_` signing token; None if it holds none."""
+    """Return the key inside a signing token; None if it holds none.
+
+    The prefix `whsec_` may be left out where the key cannot be mistaken: whoever knows a public key
+    could sign, if it were taken for a token.
+    """
+    if may_be_public(secret):
+        return None
     try:
         return b64decode(secret.removeprefix(SIGNING_TOKEN_PREFIX), validate=True) or None
     except Base64Error:

@@ -17,6 +17,7 @@ ENVIRON: Mapping[str, str] = {
     "RECEIVER_TOKEN": f"{CANARY}-token",
     "OTHER_TOKEN": f"{CANARY}-other",
     "ODD_SECRET": f"{CANARY}/with?slash",
+    "BARE_KEY": "uX7KWyyDNMaBma4aVbJ/cbUQpdjqczuCyK/HxzV/u+4=",
     "EMPTY": "",
     "NEWLINE": "\n",
     "MULTILINE": f"{CANARY}\n{CANARY}",

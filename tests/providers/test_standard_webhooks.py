@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from standardwebhooks.webhooks import Webhook
 
 from router.core.errors import InvalidSignature, SettingsInvalid
@@ -109,6 +110,47 @@ def test_a_secret_that_holds_no_key_verifies_nothing(secret: bytes) -> None:
     for headers in (by_private_key(entry(SECRET)), standard_headers(BODY, token=SIGNING_TOKEN)):
         with pytest.raises(InvalidSignature, match="no secret that can verify"):
             verify(headers, secret)
+
+
+BARE_KEY = public_token(SECRET).removeprefix(b"whpk_")
+RAW_KEY = b64decode(BARE_KEY)
+DER_KEY = (
+    private_key(SECRET).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+)
+
+
+@pytest.mark.parametrize("secret", [BARE_KEY, b64encode(DER_KEY), RAW_KEY.hex().encode()])
+def test_a_public_key_without_its_prefix_is_not_taken_for_a_token(secret: bytes) -> None:
+    headers = standard_headers(BODY, token=b"whsec_" + secret)
+    with pytest.raises(InvalidSignature, match="no secret that can verify"):
+        verify(headers, secret)
+    with pytest.raises(InvalidSignature, match="does not match any secret"):
+        verify(headers, secret, SIGNING_TOKEN)
+    assert "put whsec_ or whpk_ before it" in str(module.secret_trouble(secret))
+
+
+@pytest.mark.parametrize("size", [24, 31, 33, 44, 64])
+def test_a_token_that_is_no_public_key_may_lack_its_prefix(size: int) -> None:
+    secret = b64encode(b"k" * size)
+    verify(standard_headers(BODY, token=secret), secret)
+    assert module.secret_trouble(secret) is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        (SIGNING_TOKEN, None),
+        (public_token(SECRET), None),
+        (b"whsec_" + BARE_KEY, None),  # a token of 32 bytes, as its prefix says
+        (b"whpk_AAAA", "begins with whpk_, and no Ed25519 key follows"),
+        (b"whsec_***", "is no signing token"),
+        (b"not base64!", "is no signing token"),
+        (private_token(SECRET), "is no signing token"),
+    ],
+)
+def test_check_is_told_why_a_secret_can_verify_nothing(secret: bytes, told: str | None) -> None:
+    trouble = module.secret_trouble(secret)
+    assert trouble is None if told is None else told in str(trouble)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from router.core.push import Commit, Ignored, Push, RefUpdate
 from router.core.verify import verify_sha256, verify_sha256_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from router.core.forms import Body
 
@@ -105,6 +105,10 @@ class EncodePush(Protocol):
         """Return the headers and the body by which the provider would send *push*, signed."""
 
 
+def never_troubled(secret: bytes) -> None:
+    """`secret_trouble` of a provider whose secrets may be any text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """A kind of host that sends deliveries, and how these are verified."""
@@ -112,6 +116,8 @@ class Sender:
     name: str
     verify: Verify
     is_signed: IsSigned
+    secret_trouble: Callable[[bytes], str | None] = never_troubled
+    """Why a secret can verify nothing (a sentence without it), or None."""
 
     @property
     def can_sign(self) -> bool:

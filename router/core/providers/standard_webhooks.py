@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core.ed25519 import private_key, sign_ed25519
+from router.core.ed25519 import may_be_public, private_key, public_key, sign_ed25519
 from router.core.errors import SettingsInvalid
 from router.core.providers.interface import JSON, first_header
 from router.core.providers.plain import parse_plain, plain_body
 from router.core.verify import (
+    PUBLIC_KEY_PREFIX,
     is_standard,
     is_standard_public,
     sign_standard,
@@ -41,10 +42,22 @@ def verify(
 ) -> None:
     """Check the signature over id, timestamp and raw body. Raises InvalidSignature.
 
-    A secret is a signing token (`whsec_`, which may be left out, then base64) or a public key
-    (`whpk_`). A delivery that is older than five minutes is refused.
+    A secret is a signing token (`whsec_`, then base64) or a public key (`whpk_`); the prefix of a
+    token may be left out where it could not be a public key. A delivery that is older than five
+    minutes is refused.
     """
     verify_standard(headers, body, secrets=secrets, now_seconds=now_seconds)
+
+
+def secret_trouble(secret: bytes) -> str | None:
+    """Why a hook's *secret* can verify nothing (a sentence without it), or None."""
+    if may_be_public(secret):
+        return "the secret may be a signing token or a public key: put whsec_ or whpk_ before it"
+    if secret.startswith(PUBLIC_KEY_PREFIX):
+        is_key = public_key(secret.removeprefix(PUBLIC_KEY_PREFIX)) is not None
+        return None if is_key else "the secret begins with whpk_, and no Ed25519 key follows"
+    is_token = signing_key(secret) is not None
+    return None if is_token else "the secret is no signing token: whsec_ and base64"
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

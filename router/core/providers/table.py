@@ -96,7 +96,10 @@ _GIT_HOSTS = (
     _provider("gerrit", gerrit),
     _provider("sourcehut", sourcehut),
     _provider("generic", generic),
-    _provider("standard-webhooks", standard_webhooks),
+    replace(
+        _provider("standard-webhooks", standard_webhooks),
+        secret_trouble=standard_webhooks.secret_trouble,
+    ),
 )
 _OCI_REGISTRIES = (
     _registry("ghcr", ghcr),
