@@ -11,7 +11,7 @@ from tests.providers.signing import SAMPLES, sample
 from tests.providers.test_samples import read
 
 
-@pytest.mark.parametrize("provider", ["github", "ghcr"])
+@pytest.mark.parametrize("provider", ["github", "ghcr", "gogs"])
 @pytest.mark.parametrize(
     ("imitator", "case"),
     [
@@ -20,9 +20,11 @@ from tests.providers.test_samples import read
         for folder in sorted((SAMPLES / name).iterdir())
     ],
 )
-def test_a_host_that_imitates_github_is_sent_to_its_own_provider(
+def test_a_host_that_imitates_another_is_sent_to_its_own_provider(
     provider: str, imitator: str, case: str
 ) -> None:
+    if provider == imitator:
+        return
     headers, body = sample(imitator, case)
     assert "x-github-event" in headers
     with pytest.raises(MalformedPayload, match=f"its hook needs the provider {imitator}$"):
@@ -35,9 +37,7 @@ ALIKE = [{"gitea", "forgejo"}, {"generic", "standard-webhooks"}]
 
 @pytest.mark.parametrize("sender", list(PROVIDERS))
 @pytest.mark.parametrize("provider", list(PROVIDERS))
-def test_a_push_of_another_host_is_refused_or_ignored_or_counts_as_incomplete(
-    provider: str, sender: str
-) -> None:
+def test_a_push_of_another_host_is_refused_or_ignored(provider: str, sender: str) -> None:
     if provider == sender or {provider, sender} in ALIKE:
         return
     headers, body = sample(sender, "push")
@@ -45,6 +45,4 @@ def test_a_push_of_another_host_is_refused_or_ignored_or_counts_as_incomplete(
         result = read(provider, headers, body)
     except (MalformedPayload, UnsupportedMedia):
         return
-    if isinstance(result, Push):
-        assert provider == "gogs", "whose header Gitea and Forgejo send, too"
-        assert all(update.incomplete for update in result.updates)
+    assert not isinstance(result, Push)

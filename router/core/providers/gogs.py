@@ -25,6 +25,7 @@ from router.core.providers.interface import (
     json_body,
     json_or_form_payload,
     other_event,
+    refuse_imitations,
     repository_path,
     verify_payload_sha256,
     web_url,
@@ -106,6 +107,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
 
 def parse_push(headers: Mapping[str, str], body: Body) -> Push | Ignored:
     """Read a delivery. Raises MalformedPayload or UnsupportedMedia."""
+    refuse_imitations(headers, imitators=("Forgejo", "Gitea"))
     payload = json_or_form_payload(headers, body)
     event = event_name(headers, "X-Gogs-Event")
     delivery = first_header(headers, "x-gogs-delivery")

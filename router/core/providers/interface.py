@@ -204,15 +204,18 @@ def event_name(headers: Mapping[str, str], header: str) -> str:
     return event
 
 
-def refuse_imitations(headers: Mapping[str, str]) -> None:
-    """Refuse a delivery that has GitHub's headers and comes from a host that also sends its own.
+def refuse_imitations(
+    headers: Mapping[str, str], *, imitators: Sequence[str] = ("Forgejo", "Gitea", "Gogs")
+) -> None:
+    """Refuse a delivery of a host that sends the headers of another beside its own.
 
-    Gitea and Forgejo sign like GitHub, too, but cut their lists where GitHub does not:
+    All three send GitHub's, and Gitea and Forgejo those of Gogs, too; but each lists and tells
+    other things than the host whose headers it has:
     https://github.com/go-gitea/gitea/blob/main/services/webhook/deliver.go (addDefaultHeaders),
     https://github.com/gogs/gogs/blob/main/internal/database/webhook.go (deliver).
     Raises MalformedPayload.
     """
-    for name in ("Forgejo", "Gitea", "Gogs"):
+    for name in imitators:
         if f"x-{name.lower()}-event" in headers:
             raise MalformedPayload(
                 f"the webhook is one of {name}: its hook needs the provider {name.lower()}"
