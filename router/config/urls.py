@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
+from router.core.naming import MAX_URL_CHARACTERS
+
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?[^@/:\s]+:(?!//|:)\S+\Z")
 
@@ -41,6 +43,8 @@ def _split(text: str) -> SplitResult:
 
 
 def _check_repository_url(text: str) -> str:
+    if len(text) > MAX_URL_CHARACTERS:
+        raise ValueError(f"must not be longer than {MAX_URL_CHARACTERS} characters")
     parts = _split(text)
     _check_option(text)
     if "://" not in text:
@@ -86,7 +90,9 @@ def _check_artifact(text: str) -> str:
 
 
 RepositoryUrl: TypeAlias = Annotated[
-    str, AfterValidator(_check_repository_url), Field(json_schema_extra={"minLength": 1})
+    str,
+    AfterValidator(_check_repository_url),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_URL_CHARACTERS}),
 ]
 HttpUrl: TypeAlias = Annotated[
     str, AfterValidator(_check_http_url), Field(json_schema_extra={"pattern": r"^https?://[^?#]+$"})

@@ -19,6 +19,10 @@ ARTIFACT_SCHEME = "oci://"
 DOCKER_HUB = "docker.io"
 """The host by which Docker Hub's artifacts are named."""
 
+MAX_URL_CHARACTERS = 4096
+"""The longest URL that names a repository or an artifact: Linux allows no longer path (PATH_MAX).
+What bodies may hold is far longer, and to take it apart would cost seconds and gigabytes."""
+
 _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
@@ -45,14 +49,18 @@ def normalize_artifact(url: str) -> str:
     return f"{ordinary_host(host)}/{path}"
 
 
-@lru_cache(maxsize=1024)
 def normalize_url(url: str) -> str:
     """Reduce a repository's URL to `host/path`, the same for https, ssh and scp-like forms.
 
     Scheme, userinfo, port, percent-encoding, a trailing slash or `.git`, and the case of the host
-    do not count. The case of the path does: hosts that ignore it are few, and a wrong match of two
-    repositories would be worse than a missing one.
+    do not count. The case of the path does. Empty for what is too long to be the URL of one: no
+    entry has that name.
     """
+    return _normalize_url(url) if len(url) <= MAX_URL_CHARACTERS else ""
+
+
+@lru_cache(maxsize=1024)
+def _normalize_url(url: str) -> str:
     text = url.strip()
     if "://" not in text:
         host, colon, path = text.partition(":")

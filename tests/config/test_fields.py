@@ -182,6 +182,11 @@ def test_no_repository_url(text: str) -> None:
     assert not is_valid(urls.RepositoryUrl, text)
 
 
+def test_a_repository_url_is_no_longer_than_one_of_a_payload_may_be() -> None:
+    assert is_valid(urls.RepositoryUrl, "https://h/" + "a" * 4086)
+    assert not is_valid(urls.RepositoryUrl, "https://h/" + "a" * 4087)
+
+
 @pytest.mark.parametrize(
     ("url", "kind"),
     [

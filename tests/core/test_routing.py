@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.core.naming import normalize_artifact, normalize_url
+from router.core.naming import MAX_URL_CHARACTERS, normalize_artifact, normalize_url
 from tests.builders import make_artifact, make_artifact_routing, make_repository, make_routing
 
 SAME = [
@@ -43,6 +43,13 @@ def test_other_repositories_are_not_taken_for_it(url: str) -> None:
 
 def test_a_repository_of_another_hook_is_not_found() -> None:
     assert not make_routing().entries("gitlab", [SAME[0]])
+
+
+def test_what_is_too_long_for_a_url_names_no_repository() -> None:
+    longest = "https://github.com/" + "a" * (MAX_URL_CHARACTERS - len("https://github.com/"))
+    assert normalize_url(longest) == longest.removeprefix("https://")
+    assert normalize_url(longest + "a") == ""
+    assert make_routing().entries("github", [longest + "a", SAME[0]])  # the other names count
 
 
 def test_local_paths_and_file_urls_are_the_same_repository() -> None:

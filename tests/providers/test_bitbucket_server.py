@@ -203,6 +203,15 @@ def test_without_a_link_the_repository_is_told_by_its_path(links: Any) -> None:
     assert (result.repository_urls, result.repository_path) == ((), "OPS/fleet")
 
 
+def test_a_link_that_is_too_long_for_one_is_none() -> None:
+    links = {"clone": [{"href": "https://git.acme.example/scm/ops/" + "a" * 4096}]}
+    told = read(repository=REPOSITORY | {"links": links})
+    assert isinstance(told, Push)
+    assert (told.repository_urls, told.repository_path) == ((), "OPS/fleet")
+    with pytest.raises(MalformedPayload, match="names no URL"):
+        read(repository={"slug": "a" * 4096, "project": {"key": "OPS"}})
+
+
 def test_a_link_that_is_no_url_of_the_repository_is_taken_as_it_is() -> None:
     links = {"clone": [{"href": "x"}, {"href": "ssh://"}], "self": [{"href": "/projects/"}]}
     result = read(repository=REPOSITORY | {"links": links})

@@ -47,6 +47,7 @@ def test_a_reference_is_taken_apart(reference: str, name: str, tag: str) -> None
         ({"artifact": "ghcr.io/acme/app\n"}, None),  # white space at the ends does not count
         ({"artifact": "ghcr.io/acme/a\0b"}, "the artifact's name"),
         ({"artifact": "ghcr.io/acme/" + "a" * 512}, "the host of the artifact"),
+        ({"artifact": "ghcr.io/acme/app" + "/" * 4096}, "longer than any registry"),
         ({"artifact": "ghcr.io:port/acme/app"}, "the host of the artifact"),
         ({"artifact": "user@ghcr.io/acme/app"}, "the host of the artifact"),
         ({"artifact": "[::1]:5000/acme/app"}, None),

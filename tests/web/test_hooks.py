@@ -90,6 +90,15 @@ async def test_a_redelivery_is_a_duplicate_and_tells_the_first_one_s_story(web: 
     assert set((await web.receivers()).values()) == {1}
 
 
+async def test_a_url_that_is_too_long_names_no_repository_and_hides_no_other(web: Web) -> None:
+    payload = github_push()
+    payload["repository"]["clone_url"] = "https://github.com/" + "%41" * 100_000
+    assert (await post(web, payload))[0] == 202  # the page's URL names it
+    del payload["repository"]["html_url"]
+    status, answer = await post(web, payload, delivery="guid-2")
+    assert (status, answer) == (200, {"status": "ignored", "reason": "unknown repository"})
+
+
 async def test_an_ignored_delivery_can_be_redelivered_when_the_file_was_mended(
     web: Web,
 ) -> None:

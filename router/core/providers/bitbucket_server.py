@@ -13,6 +13,7 @@ import msgspec
 from router.core.changes import GIT_WOULD_KNOW
 from router.core.errors import MalformedPayload
 from router.core.lists import decode, is_countable
+from router.core.naming import MAX_URL_CHARACTERS
 from router.core.providers.interface import (
     JSON,
     TOO_MANY_REFS,
@@ -162,9 +163,10 @@ def _update(change: _Change) -> RefUpdate:
 
 
 def _path(repository: _Repository) -> str | None:
-    """The end that all URLs of the repository have, where there is no link to it."""
+    """The end that all URLs of the repository have; None also for what is too long for one."""
     key = repository.project.key if repository.project else None
-    return f"{key}/{repository.slug}" if key and repository.slug else None
+    path = f"{key}/{repository.slug}" if key and repository.slug else None
+    return None if path is None or len(path) > MAX_URL_CHARACTERS else path
 
 
 def _urls(repository: _Repository) -> list[str]:
@@ -180,7 +182,8 @@ def _urls(repository: _Repository) -> list[str]:
 def _hrefs(links: Sequence[_Link] | None) -> list[str]:
     if links and len(links) > MAX_LINKS:
         raise MalformedPayload(f"the repository has more than {MAX_LINKS} links of a kind")
-    return [link.href for link in links or () if link.href]
+    hrefs = (link.href for link in links or ())
+    return [href for href in hrefs if href and len(href) <= MAX_URL_CHARACTERS]
 
 
 def _other_forms(url: str, path: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from router.core.errors import MalformedPayload
-from router.core.naming import normalize_artifact
+from router.core.naming import MAX_URL_CHARACTERS, normalize_artifact
 from router.core.providers.interface import Sender
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
@@ -91,6 +91,8 @@ def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> Artifact
 
     Raises MalformedPayload for what cannot be the name of an artifact, a tag or a digest.
     """
+    if len(artifact) > MAX_URL_CHARACTERS:
+        raise MalformedPayload("the artifact's name is longer than any registry allows")
     name = normalize_artifact(artifact)
     host, _, path = name.partition("/")
     if len(name) > MAX_ARTIFACT_CHARACTERS or not _HOST.fullmatch(host):
