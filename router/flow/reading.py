@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.core.providers.interface import check_delivery_id
 from router.core.providers.registry import Registry
 from router.core.providers.table import SERVED
 from router.core.routing import OidcAuth
@@ -94,6 +95,7 @@ def read_delivery(
         parsed = provider.parse_artifact(headers, body)
     else:
         parsed = provider.parse_push(headers, body)
+    check_delivery_id(parsed.delivery_id)
     if isinstance(body, bytearray):
         body.clear()
     return ReadDelivery(parsed=parsed, digest=digest)

@@ -10,10 +10,12 @@ import pytest
 
 from router.core.errors import InvalidSignature, MalformedPayload
 from router.core.model import Secret
+from router.core.providers.interface import MAX_DELIVERY_ID_CHARACTERS
 from router.core.routing import Hook
 from router.flow.reading import LARGE_BODY_BYTES, DeliveryReader, ReadDelivery
 from tests.builders import SECRET, github_push, github_request
 
+PING = {"zen": "Design for failure."}
 HOOK = Hook(name="github", provider="github", secrets=(Secret(SECRET),))
 
 
@@ -68,3 +70,15 @@ async def test_a_large_body_is_refused_like_a_small_one() -> None:
     with pytest.raises(MalformedPayload):
         await read(reader, b"[" * 500_000)
     assert (await read(reader, github_push())).digest  # the thread goes on
+
+
+@pytest.mark.parametrize(("event", "payload"), [("push", github_push()), ("ping", PING)])
+async def test_an_id_that_is_too_long_to_be_kept_is_refused(event: str, payload: Any) -> None:
+    async def read_with_id(delivery: str) -> ReadDelivery:
+        headers, body = github_request(payload, event=event, delivery=delivery)
+        return await DeliveryReader().read(HOOK, headers, body, path_token=None, now_seconds=0)
+
+    longest = "x" * MAX_DELIVERY_ID_CHARACTERS
+    assert (await read_with_id(longest)).parsed.delivery_id == longest
+    with pytest.raises(MalformedPayload, match="id is longer than 256 characters"):
+        await read_with_id(longest + "x")

@@ -36,6 +36,7 @@ def update_of(provider: str, change: Change) -> RefUpdate:
     [
         ({"ref": "main"}, "ref is not the full name"),
         ({"ref": "refs/"}, "ref is not the full name"),
+        ({"ref": "refs/heads/" + "a" * 4086}, "ref is longer than 4096 characters"),
         ({"ref": "refs/heads/a\nb"}, "ref is not the full name"),
         ({"ref": "refs/heads/a\n"}, "ref is not the full name"),
         ({"ref": "refs/heads/a\0b"}, "ref is not the full name"),

@@ -35,6 +35,12 @@ moved."""
 
 TOO_MANY_REFS = f"too many refs moved to be told one by one, so any may have; {GIT_WOULD_KNOW}"
 
+MAX_REF_CHARACTERS = 4096
+"""The longest name of a ref: Git keeps refs as files, and Linux has no longer path (PATH_MAX)."""
+
+MAX_DELIVERY_ID_CHARACTERS = 256
+"""The longest id of a delivery; UUIDs have 36, two commit ids and more fit."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs/[^\0\r\n]+")
 _EVENT = re.compile(r"[A-Za-z0-9 ._:-]{1,64}")
@@ -236,6 +242,13 @@ def first_header(headers: Mapping[str, str], *names: str) -> str | None:
     return None
 
 
+def check_delivery_id(delivery_id: str | None) -> None:
+    """Refuse an id that is too long to be kept and told. Raises MalformedPayload."""
+    if delivery_id is not None and len(delivery_id) > MAX_DELIVERY_ID_CHARACTERS:
+        told = f"the delivery's id is longer than {MAX_DELIVERY_ID_CHARACTERS} characters"
+        raise MalformedPayload(told)
+
+
 def checked_update(
     *,
     ref: str,
@@ -250,6 +263,8 @@ def checked_update(
     Raises MalformedPayload for what cannot be a ref or a commit id. Lists that have trouble are
     incomplete, whatever the provider's rules say.
     """
+    if len(ref) > MAX_REF_CHARACTERS:
+        raise MalformedPayload(f"ref is longer than {MAX_REF_CHARACTERS} characters")
     if not _REF.fullmatch(ref):
         raise MalformedPayload("ref is not the full name of a ref, such as refs/heads/main")
     return RefUpdate(
