@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from router.core.changes import ExactPaths, UnknownPaths, changes_since, is_told_again, next_cursor
+from router.core.changes import (
+    ExactPaths,
+    UnknownPaths,
+    changes_since,
+    is_told_again,
+    listed_changes,
+    next_cursor,
+)
 from router.core.errors import StaleCursor
 from router.core.match import match_layers
 from router.core.model import MAX_KEPT_PATHS, Intent, Match, Plan, TrackedRef, Want
@@ -13,7 +20,7 @@ from router.core.naming import normalize_url
 from router.core.push import NOT_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from router.core.match import Matched
     from router.core.model import Knowledge, RefState, Waiting
@@ -25,6 +32,7 @@ ADOPTED = "adopted: the layer's definition is new or has changed"
 ADOPTED_REF = "adopted: no commit of this ref was planned before"
 PAYLOAD = "the file lists are complete"
 TOLD_AGAIN = "the new ref was told of before, at the same commit"
+JOINED = "planned with the last of the updates that came with it: every layer is called"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +52,38 @@ def known_without_host(changes: ExactPaths | UnknownPaths, *, how: str) -> Known
     return Known(changes=changes, knowledge="payload", how=how)
 
 
+def find_joint(entry: Repository, updates: Sequence[RefUpdate]) -> RefUpdate | None:
+    """The update whose plan stands for all that a delivery has for an entry, if one can.
+
+    Where of none is known what changed, each would call every layer: the last one does so for all.
+    A thousand tags of an entry with a thousand layers would otherwise be a million matches.
+    """
+    moved = [update for update in updates if not update.is_deleted]
+    for update in moved:
+        if isinstance(listed_changes(update, force_pushes=entry.force_pushes), ExactPaths):
+            return None
+    return moved[-1] if len(moved) > 1 else None
+
+
 def plan_update(
     routing: Routing,
     entry: Repository,
     update: RefUpdate,
     listed: ExactPaths | UnknownPaths,
     matched: Matched,
+    *,
+    is_joint: bool = False,
 ) -> Intent:
     """The plan of one update of a tracked ref, to be decided when the ref's state is certain.
 
     *matched* holds the layers of the *listed* changes: matching may be slow, deciding must not be.
+    A joint one stands for others that came with it, after which it is not certain where the cursor
+    is: only a commit that was never seen is one then.
     """
 
     def decide(state: RefState) -> Plan:
         changes = changes_since(state, update, listed)
-        cursor = next_cursor(state, update)
+        cursor = next_cursor(replace(state, told=None) if is_joint else state, update)
         how = TOLD_AGAIN if is_told_again(state, update) else PAYLOAD
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
@@ -176,7 +201,10 @@ def _plan_known(routing: Routing, entry: Repository, known: Known, matched: Matc
 
 
 def remember_update(entry: Repository, update: RefUpdate) -> Intent:
-    """No plan for a deleted ref: its cursor stays, and its last commit counts as seen."""
+    """No plan, for a deleted ref or one that another's plan covers: the cursor stays.
+
+    Its commits count as seen.
+    """
     return Intent(
         decide=lambda _state: None,
         tracked=tracked_ref(entry),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.core.artifacts import plan_artifacts
 from router.core.changes import listed_changes
 from router.core.errors import KeysUnavailable, Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
-from router.core.plan import plan_update, remember_update
+from router.core.plan import JOINED, find_joint, plan_update, remember_update
 from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
 from router.core.requested import plan_any_ref
 from router.core.routing import OidcAuth
@@ -37,6 +37,7 @@ push takes beside its body, and four of SQLite's commits. Bodies are bounded by 
 RELOAD_WAIT_SECONDS = 5.0
 """How long a push waits for a routing file that comes into force while it is planned."""
 
+DELETED = "the ref was deleted: nothing is left to apply"
 UNKNOWN_REPOSITORY = "unknown repository"
 
 
@@ -223,20 +224,31 @@ def _any_update(entry: Repository, why: str) -> RefUpdate:
 async def _plan_updates(
     routing: Routing, entries: Sequence[Repository], updates: Sequence[RefUpdate]
 ) -> Planned:
+    tracking: list[Sequence[Repository]] = []
+    own: dict[str, list[RefUpdate]] = {entry.name: [] for entry in entries}
+    for number, update in enumerate(updates, start=1):
+        await _give_turn(number)
+        tracking.append([entry for entry in entries if entry.tracks(update.ref)])
+        for entry in tracking[-1]:
+            own[entry.name].append(update)
+    joints = {entry.name: find_joint(entry, own[entry.name]) for entry in entries}
     kept: list[UpdateRecord] = []
     intents: list[Intent] = []
     for number, update in enumerate(updates, start=1):
-        if number % UPDATES_SLICE == 0:
-            await asyncio.sleep(0)
-        tracking = [entry for entry in entries if entry.tracks(update.ref)]
-        if not tracking:
+        await _give_turn(number)
+        if not tracking[number - 1]:
             kept.append(_record(update, None, "no entry tracks this ref"))
-        for entry in tracking:
-            reason = "the ref was deleted: nothing is left to apply" if update.is_deleted else ""
-            kept.append(_record(update, entry, reason))
-            if entry.git is None or update.is_deleted:
-                intents.append(await _plan_one(routing, entry, update))
+        for entry in tracking[number - 1]:
+            record, intent = await _plan_one(routing, entry, update, joints[entry.name])
+            kept.append(record)
+            if intent is not None:
+                intents.append(intent)
     return Planned(records=tuple(kept), intents=tuple(intents), reason=_why_ignored(kept))
+
+
+async def _give_turn(number: int) -> None:
+    if number % UPDATES_SLICE == 0:
+        await asyncio.sleep(0)
 
 
 def _why_ignored(records: Sequence[UpdateRecord]) -> str:
@@ -246,11 +258,20 @@ def _why_ignored(records: Sequence[UpdateRecord]) -> str:
     return "; ".join(dict.fromkeys(record.reason for record in records))
 
 
-async def _plan_one(routing: Routing, entry: Repository, update: RefUpdate) -> Intent:
+async def _plan_one(
+    routing: Routing, entry: Repository, update: RefUpdate, joint: RefUpdate | None
+) -> tuple[UpdateRecord, Intent | None]:
+    """What is kept of an update, and what it intends; the *joint* one of several plans for all."""
     if update.is_deleted:
-        return remember_update(entry, update)
+        return _record(update, entry, DELETED), remember_update(entry, update)
+    record = _record(update, entry, "")
+    if entry.git is not None:
+        return record, None
+    if joint is not None and joint is not update:
+        return replace(record, reason=JOINED), remember_update(entry, update)
     listed = listed_changes(update, force_pushes=entry.force_pushes)
-    return plan_update(routing, entry, update, listed, await match_in_slices(entry, listed))
+    matched = await match_in_slices(entry, listed)
+    return record, plan_update(routing, entry, update, listed, matched, is_joint=joint is not None)
 
 
 def _record(update: RefUpdate, entry: Repository | None, reason: str) -> UpdateRecord:

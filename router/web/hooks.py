@@ -32,6 +32,8 @@ from router.web.body import BodyBudget, collect_body
 from router.web.clients import client_address
 from router.web.limits import (
     BODY_DEADLINE_SECONDS,
+    MAX_ANSWER_LAYERS,
+    MAX_ANSWER_UPDATES,
     MAX_BODIES_IN_FLIGHT_BYTES,
     MAX_BODY_BYTES,
     MAX_DOUBTED_BODIES_BYTES,
@@ -166,36 +168,43 @@ def answer_saved(saved: Saved) -> JsonAnswer:
     if delivery.status == "ignored":
         return JsonAnswer({"status": "ignored", "reason": delivery.reason})
     planned = {(item.plan.repository, item.plan.ref) for item in saved.plans}
-    updates = [
-        _unplanned(record)
+    rest = [
+        record
         for record in delivery.updates
         if not {(record.repository, record.ref), (record.repository, None)} & planned
     ]
-    updates += [_planned(item) for item in saved.plans]
-    return JsonAnswer(
-        {"delivery": delivery.id, "duplicate": saved.is_duplicate, "updates": updates},
-        status_code=202,
-    )
+    plans, layers_left = saved.plans[:MAX_ANSWER_UPDATES], MAX_ANSWER_LAYERS
+    updates = [_unplanned(record) for record in rest[: MAX_ANSWER_UPDATES - len(plans)]]
+    for item in plans:
+        updates.append(_planned(item, layers_left))
+        layers_left -= len(updates[-1]["layers"])
+    content = {"delivery": delivery.id, "duplicate": saved.is_duplicate, "updates": updates}
+    left_out = len(rest) + len(saved.plans) - len(updates)
+    if left_out:
+        content["updatesLeftOut"] = left_out
+    return JsonAnswer(content, status_code=202)
 
 
-def _planned(item: SavedPlan) -> dict[str, Any]:
+def _planned(item: SavedPlan, most_layers: int) -> dict[str, Any]:
     plan = item.plan
-    return {
+    affected = [match for match in plan.matches if match.is_affected]
+    update: dict[str, Any] = {
         "repository": plan.repository,
         "ref": plan.ref,
         "commit": plan.commit,
         "status": "routed",
         "reason": plan.reason,
         "layers": [
-            {"name": match.layer, "reason": match.reason}
-            for match in plan.matches
-            if match.is_affected
+            {"name": match.layer, "reason": match.reason} for match in affected[:most_layers]
         ],
     }
+    if len(affected) > most_layers:
+        update["layersLeftOut"] = len(affected) - most_layers
+    return update
 
 
 def _unplanned(record: UpdateRecord) -> dict[str, Any]:
-    """An update that concerns no layer, or one that git mode plans later or with another push."""
+    """An update that concerns no layer, or that is planned later or with another one."""
     return {
         "repository": record.repository,
         "ref": record.ref,

@@ -42,3 +42,10 @@ RETRY_AFTER_SECONDS = 5
 
 MAX_PAGE = 200
 """Deliveries on one page of the admin API."""
+
+MAX_ANSWER_UPDATES = 100
+"""Updates that the answer to a delivery lists. It is for people at the Git host; the admin API has
+all of them."""
+
+MAX_ANSWER_LAYERS = 1000
+"""Layers that it lists, those of all updates together: about 130 KiB."""

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from router.core.model import Secret
 from router.core.routing import BasicAuth, HeaderAuth, PathAuth
-from router.web.limits import MAX_BODY_BYTES
+from router.web.limits import MAX_ANSWER_LAYERS, MAX_ANSWER_UPDATES, MAX_BODY_BYTES
 from tests.builders import (
+    MAIN,
     SECRET,
+    URL,
     ZERO,
     commit,
     github_push,
@@ -97,6 +99,28 @@ async def test_a_url_that_is_too_long_names_no_repository_and_hides_no_other(web
     del payload["repository"]["html_url"]
     status, answer = await post(web, payload, delivery="guid-2")
     assert (status, answer) == (200, {"status": "ignored", "reason": "unknown repository"})
+
+
+async def test_an_answer_lists_no_more_than_a_person_reads(make_web: MakeWeb) -> None:
+    layers = {f"layer{number}": [f"{number}/"] for number in range(MAX_ANSWER_LAYERS)}
+    tags = make_repository(layers, name="tags", ref="refs/tags/v*")
+    main = make_repository({"main": ["main"]}, name="main")
+    web = await make_web(make_routing(main, tags, provider="generic", generation=1))
+    refs = [MAIN, *(f"refs/tags/v{number}" for number in range(150)), "refs/tags/other"]
+    updates = [{"ref": ref, "before": ZERO, "after": commit(1)} for ref in refs]
+    body = json.dumps({"repository": URL, "updates": updates}).encode()
+    signature = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    headers = {"content-type": "application/json", "x-signature": f"sha256={signature}"}
+    answer = (await web.public.post("/hooks/github", headers=headers, content=body)).json()
+    assert (len(answer["updates"]), answer["updatesLeftOut"]) == (MAX_ANSWER_UPDATES, 52)
+    assert [(each["repository"], len(each["layers"])) for each in answer["updates"][-2:]] == [
+        ("main", 1),
+        ("tags", MAX_ANSWER_LAYERS - 1),
+    ]
+    assert answer["updates"][-1]["layersLeftOut"] == 1
+    story = (await web.admin.get(f"/api/v1/deliveries/{answer['delivery']}")).json()
+    assert len(story["updates"]) == len(refs)
+    assert len(story["plans"][1]["layers"]) == MAX_ANSWER_LAYERS
 
 
 async def test_an_ignored_delivery_can_be_redelivered_when_the_file_was_mended(

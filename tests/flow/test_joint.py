@@ -1,0 +1,122 @@
+"""Several updates of one entry in one delivery: planned together where nothing is known of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from router.core.model import Delivery, Saved
+from router.core.plan import JOINED
+from router.core.push import Push, RefUpdate
+from router.core.routing import Hook, Routing
+from router.flow.accept import DELETED, plan_push
+from router.flow.definitions import describe_activation
+from tests.builders import URL, ZERO, commit, make_repository, make_routing, make_update
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+
+HOOK = Hook(name="github", provider="github")
+TAGS = make_repository({"a": ["a"], "b": ["b"]}, name="tags", ref="refs/tags/v*")
+MAIN = make_repository({"c": ["c"]}, name="main")
+WHY = "the payload lists no files"
+
+
+class Deliveries:
+    """Plans and saves deliveries, one after the other."""
+
+    def __init__(self, routing: Routing) -> None:
+        self.clock = FakeClock()
+        self.store = FakeStore(self.clock)
+        self.routing = routing
+
+    async def open(self) -> Deliveries:
+        await self.store.activate(describe_activation(self.routing, ""), adopt=lambda _names: [])
+        return self
+
+    async def save(self, *updates: RefUpdate) -> Saved:
+        push = Push(repository_urls=(URL,), updates=updates, delivery_id=None)
+        planned = await plan_push(self.routing, HOOK, push)
+        delivery = Delivery(
+            id=self.clock.new_id(),
+            origin="webhook",
+            received_at=self.clock.now(),
+            status=planned.status,
+            reason=planned.reason,
+            hook="github",
+            updates=planned.records,
+        )
+        return await self.store.save_delivery(delivery, planned.intents, generation=1)
+
+
+@pytest.fixture
+async def deliveries() -> Deliveries:
+    return await Deliveries(make_routing(TAGS, MAIN, generation=1)).open()
+
+
+def tag(number: int, **fields: Any) -> RefUpdate:
+    return make_update(
+        **{
+            "ref": f"refs/tags/v{number}",
+            "before": ZERO,
+            "after": commit(number),
+            "incomplete": WHY,
+            "paths": (),
+            **fields,
+        }
+    )
+
+
+async def test_the_last_of_several_updates_plans_for_all(deliveries: Deliveries) -> None:
+    saved = await deliveries.save(tag(1), tag(2), tag(3))
+    (plan,) = [item.plan for item in saved.plans]
+    assert (plan.ref, plan.commit, plan.knowledge) == ("refs/tags/v3", commit(3), "unknown")
+    assert [match.layer for match in plan.matches] == ["a", "b"]
+    assert plan.cursor == commit(3)
+    told = [(record.after, record.status, record.reason) for record in saved.delivery.updates]
+    assert told == [
+        (commit(1), "routed", JOINED),
+        (commit(2), "routed", JOINED),
+        (commit(3), "routed", ""),
+    ]
+    wanted = {each.receiver: each.wanted for each in await deliveries.store.receivers()}
+    assert (wanted["prod/flux-system/a"], wanted["prod/flux-system/b"]) == (1, 1)
+
+
+async def test_commits_that_another_update_planned_for_count_as_seen(
+    deliveries: Deliveries,
+) -> None:
+    await deliveries.save(tag(1), tag(2), tag(3))
+    late = await deliveries.save(tag(1, before=commit(9)))
+    assert late.plans[0].plan.cursor is None  # it may be the old push that comes late
+    again = await deliveries.save(tag(4), tag(2))
+    assert again.plans[0].plan.cursor is None
+
+
+async def test_a_joint_plan_trusts_no_cursor_that_an_update_before_it_may_have_moved(
+    deliveries: Deliveries,
+) -> None:
+    await deliveries.save(tag(1))
+    await deliveries.save(tag(2))
+    both = await deliveries.save(tag(3), tag(1, before=commit(2)))
+    assert both.plans[0].plan.cursor is None
+
+
+async def test_an_update_of_which_the_changes_are_known_is_planned_by_itself(
+    deliveries: Deliveries,
+) -> None:
+    await deliveries.save(tag(1))
+    known = tag(2, before=commit(1), paths=("a/x",), incomplete=None)
+    saved = await deliveries.save(known, tag(3))
+    assert [item.plan.knowledge for item in saved.plans] == ["payload", "unknown"]
+    assert [record.reason for record in saved.delivery.updates] == ["", ""]
+
+
+async def test_each_entry_has_a_plan_and_deleted_refs_have_none(deliveries: Deliveries) -> None:
+    branch = make_update(incomplete=WHY, paths=())
+    saved = await deliveries.save(tag(1), tag(2, after=ZERO, before=commit(2)), branch, tag(4))
+    assert [(item.plan.repository, item.plan.ref) for item in saved.plans] == [
+        ("main", "refs/heads/main"),
+        ("tags", "refs/tags/v4"),
+    ]
+    assert [record.reason for record in saved.delivery.updates] == [JOINED, DELETED, "", ""]
