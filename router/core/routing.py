@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from router.core.naming import compile_ref, normalize_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from re import Pattern as Regex
 
     from router.core.kustomize.closure import Build
@@ -189,6 +189,18 @@ class Artifact:
         return self._tag_regex.match(tag) is not None
 
 
+_ByUrl: TypeAlias = "Mapping[tuple[str, str], tuple[Repository, ...]]"
+"""Hook and normalized URL → the entries that have both."""
+
+
+def _by_url(entries: Iterable[Repository], spelled: Callable[[str], str]) -> _ByUrl:
+    found: dict[tuple[str, str], tuple[Repository, ...]] = {}
+    for entry in entries:
+        key = (entry.hook, spelled(normalize_url(entry.url)))
+        found[key] = (*found.get(key, ()), entry)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """A routing file that loaded; immutable, so that a push sees one whole version."""
@@ -203,20 +215,16 @@ class Routing:
     """The number the store gave it; 0 until it is in force."""
     layers: Mapping[str, Layer] = field(init=False, repr=False)
     _by_name: Mapping[str, Repository] = field(init=False, repr=False, compare=False)
-    _by_url: Mapping[tuple[str, str], tuple[Repository, ...]] = field(
-        init=False, repr=False, compare=False
-    )
+    _by_url: _ByUrl = field(init=False, repr=False, compare=False)
+    _by_folded_url: _ByUrl = field(init=False, repr=False, compare=False)
     _order: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         layers = {layer.name: layer for entry in self.repositories for layer in entry.layers}
         layers |= {artifact.layer.name: artifact.layer for artifact in self.artifacts}
         object.__setattr__(self, "layers", layers)
-        by_url: dict[tuple[str, str], tuple[Repository, ...]] = {}
-        for entry in self.repositories:
-            key = (entry.hook, normalize_url(entry.url))
-            by_url[key] = (*by_url.get(key, ()), entry)
-        object.__setattr__(self, "_by_url", by_url)
+        object.__setattr__(self, "_by_url", _by_url(self.repositories, str))
+        object.__setattr__(self, "_by_folded_url", _by_url(self.repositories, str.lower))
         order = {entry.name: number for number, entry in enumerate(self.repositories)}
         object.__setattr__(self, "_order", order)
         by_name = {entry.name: entry for entry in self.repositories}
@@ -226,26 +234,22 @@ class Routing:
         """The entry of that name; None when the file has none."""
         return self._by_name.get(name)
 
-    def entries(self, hook: str, urls: Iterable[str]) -> tuple[Repository, ...]:
-        """The entries of *hook* whose URL is one of *urls*, in file order."""
-        keys = dict.fromkeys((hook, normalize_url(url)) for url in urls)
-        found = [entry for key in keys for entry in self._by_url.get(key, ())]
+    def entries(
+        self, hook: str, urls: Iterable[str], *, ignores_case: bool = False
+    ) -> tuple[Repository, ...]:
+        """The entries of *hook* whose URL is one of *urls*, in file order.
+
+        Where the host *ignores_case*, two spellings that differ in case only are one repository.
+        """
+        index = self._by_folded_url if ignores_case else self._by_url
+        names = [normalize_url(url) for url in urls]
+        keys = dict.fromkeys((hook, name.lower() if ignores_case else name) for name in names)
+        found = [entry for key in keys for entry in index.get(key, ())]
         return tuple(sorted(found, key=lambda entry: self._order[entry.name]))
 
-    def entries_on_host(self, hook: str, path: str | None) -> tuple[Repository, ...]:
-        """The entries of *hook* whose repository has the name *path* on its host, in file order.
-
-        Hosts put parts of their own before that name (Gerrit: /a/, Bitbucket: /scm/). So where no
-        entry has just that path, those count whose path ends with it. None asks for all of the
-        hook's.
-        """
-        found = [entry for entry in self.repositories if entry.hook == hook]
-        if path is None:
-            return tuple(found)
-        name = path.strip("/").removesuffix(".git").lower()
-        paths = [(entry, normalize_url(entry.url).partition("/")[2].lower()) for entry in found]
-        exact = tuple(entry for entry, whole in paths if whole == name)
-        return exact or tuple(entry for entry, whole in paths if whole.endswith(f"/{name}"))
+    def entries_of(self, hook: str) -> tuple[Repository, ...]:
+        """All entries of *hook*, in file order."""
+        return tuple(entry for entry in self.repositories if entry.hook == hook)
 
     def followers(self, hook: str, artifact: str) -> tuple[Artifact, ...]:
         """The layers of *hook* that follow an artifact, whatever its tag, in file order."""

@@ -11,7 +11,9 @@ from router.core.artifacts import plan_artifacts
 from router.core.changes import listed_changes
 from router.core.errors import KeysUnavailable, Overloaded, StaleGeneration, StoreUnavailable
 from router.core.model import MAX_KEPT_PATHS, Delivery, UpdateRecord
+from router.core.on_host import find_named
 from router.core.plan import JOINED, find_joint, plan_update, remember_update
+from router.core.providers.table import PROVIDERS
 from router.core.push import NOT_TOLD, ArtifactPush, Ignored, RefUpdate
 from router.core.requested import plan_any_ref
 from router.core.routing import OidcAuth
@@ -202,10 +204,19 @@ async def plan_push(routing: Routing, hook: Hook, parsed: Push | ArtifactPush | 
     return await _plan_updates(routing, entries, parsed.updates)
 
 
-def _find_entries(routing: Routing, hook: Hook, push: Push) -> tuple[Repository, ...]:
+def _find_entries(routing: Routing, hook: Hook, push: Push) -> Sequence[Repository]:
+    host = PROVIDERS[hook.provider]
     if push.repository_urls:
-        return routing.entries(hook.name, push.repository_urls)
-    return routing.entries_on_host(hook.name, push.repository_path)
+        return routing.entries(hook.name, push.repository_urls, ignores_case=host.ignores_case)
+    entries = routing.entries_of(hook.name)
+    if push.repository_path is None:
+        return entries
+    return find_named(
+        entries,
+        push.repository_path,
+        url_forms=host.url_forms,
+        ignores_case=host.ignores_case,
+    )
 
 
 def _plan_any_ref(routing: Routing, entries: Sequence[Repository], why: str) -> Planned:

@@ -63,31 +63,21 @@ def test_entries_of_one_url_are_found_in_file_order_once_each() -> None:
     assert [entry.name for entry in found] == ["main", "tags"]
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("fleet", ["plain"]),  # the very name wins over a longer one that ends with it
-        ("acme/fleet", ["nested"]),
-        ("fleet.git", ["plain"]),
-        ("PRJ/apps", ["server"]),  # Bitbucket Server has the project's key in both cases
-        ("apps", ["server"]),
-        ("leet", []),
-        ("other", []),
-        (None, ["plain", "nested", "server"]),
-    ],
-)
-def test_a_repository_is_found_by_its_name_on_the_host(
-    path: str | None, expected: list[str]
-) -> None:
-    urls = {
-        "plain": "https://gerrit.acme.example/fleet",
-        "nested": "https://gerrit.acme.example/a/acme/fleet",
-        "server": "https://git.acme.example/scm/prj/apps.git",
-    }
-    entries = [make_repository({name: ["a"]}, name=name, url=url) for name, url in urls.items()]
-    elsewhere = make_repository({"else": ["a"]}, name="else", hook="other", url=urls["plain"])
-    found = make_routing(*entries, elsewhere).entries_on_host("github", path)
-    assert [entry.name for entry in found] == expected
+def test_two_spellings_are_one_repository_where_the_host_ignores_case() -> None:
+    url = "https://github.com/Acme/Fleet"
+    main = make_repository({"a": ["a"]}, name="main", url=url)
+    prod = make_repository({"b": ["b"]}, name="prod", url=url.lower(), ref="refs/heads/prod")
+    other = make_repository({"c": ["c"]}, name="other", url=f"{url}2")
+    routing = make_routing(main, prod, other)
+
+    def found(told: str, *, ignores_case: bool) -> list[str]:
+        entries = routing.entries("github", [told], ignores_case=ignores_case)
+        return [entry.name for entry in entries]
+
+    assert found(url, ignores_case=True) == ["main", "prod"]
+    assert found("git@github.com:ACME/FLEET.git", ignores_case=True) == ["main", "prod"]
+    assert found(url, ignores_case=False) == ["main"]
+    assert found("git@github.com:ACME/FLEET.git", ignores_case=False) == []
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,15 @@ def _base(url: str) -> str | None:
     return None
 
 
+def url_forms(path: str) -> Sequence[str]:
+    """Where a repository is cloned from over HTTP, and its page; a person's project has two."""
+    key, _, slug = path.partition("/")
+    forms = [f"scm/{path}", f"projects/{key}/repos/{slug}"]
+    if key.startswith("~"):
+        forms.append(f"users/{key.removeprefix('~')}/repos/{slug}")
+    return forms
+
+
 def encode_push(
     push: OutgoingPush, *, secret: bytes, delivery_id: str, now_seconds: float
 ) -> tuple[dict[str, str], bytes]:

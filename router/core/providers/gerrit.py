@@ -111,6 +111,14 @@ def _pushed(updates: Sequence[_RefUpdate]) -> Push | Ignored:
     return checked_push([], kept, delivery_id=None, path=projects.pop())
 
 
+def url_forms(path: str) -> Sequence[str]:
+    """Over HTTP, a clone that logs in has an `a/` before the project.
+
+    https://gerrit-review.googlesource.com/Documentation/rest-api.html#authentication
+    """
+    return (f"a/{path}",)
+
+
 def encode_push(
     push: OutgoingPush, *, secret: bytes, delivery_id: str, now_seconds: float
 ) -> tuple[dict[str, str], bytes]:

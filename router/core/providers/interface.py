@@ -115,6 +115,19 @@ def never_troubled(secret: bytes) -> None:
     """`secret_trouble` of a provider whose secrets may be any text."""
 
 
+def no_url_forms(_path: str, /) -> Sequence[str]:
+    """`url_forms` of a provider whose URLs have a repository's name as it is."""
+    return ()
+
+
+class UrlForms(Protocol):
+    def __call__(self, path: str, /) -> Sequence[str]:
+        """What URLs over HTTP have in place of *path*, a repository's name on its host.
+
+        Only for providers whose payloads may name a repository without a URL.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """A kind of host that sends deliveries, and how these are verified."""
@@ -137,6 +150,9 @@ class Provider(Sender):
 
     parse_push: ParsePush
     encode_push: EncodePush
+    ignores_case: bool = False
+    """Whether owners and repositories whose names differ in case only are the same there."""
+    url_forms: UrlForms = no_url_forms
 
 
 def cannot_sign(

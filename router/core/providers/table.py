@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from router.core.providers import (
     acr,
@@ -34,7 +34,7 @@ from router.core.providers.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from router.core.providers.interface import EncodePush, IsSigned, ParsePush, Verify
+    from router.core.providers.interface import EncodePush, IsSigned, ParsePush, UrlForms, Verify
     from router.core.providers.registry import EncodeArtifact, ParseArtifact
 
 
@@ -63,13 +63,21 @@ class _Registry(_Sender, Protocol):
     def encode_artifact(self) -> EncodeArtifact: ...
 
 
-def _provider(name: str, module: _GitHost) -> Provider:
+class _Host(TypedDict, total=False):
+    """How a Git host names repositories; see Provider."""
+
+    ignores_case: bool
+    url_forms: UrlForms
+
+
+def _provider(name: str, module: _GitHost, **host: Unpack[_Host]) -> Provider:
     return Provider(
         name=name,
         verify=module.verify,
         is_signed=module.is_signed,
         parse_push=module.parse_push,
         encode_push=module.encode_push,
+        **host,
     )
 
 
@@ -84,17 +92,22 @@ def _registry(name: str, module: _Registry) -> Registry:
 
 
 _GIT_HOSTS = (
-    _provider("github", github),
-    _provider("gitlab", gitlab),
-    _provider("gitea", gitea),
-    replace(_provider("forgejo", gitea), encode_push=gitea.encode_forgejo_push),
-    _provider("gogs", gogs),
-    _provider("bitbucket", bitbucket),
-    _provider("bitbucket-server", bitbucket_server),
-    _provider("azure-devops", azure_devops),
+    _provider("github", github, ignores_case=True),
+    _provider("gitlab", gitlab, ignores_case=True),
+    _provider("gitea", gitea, ignores_case=True),
+    replace(_provider("forgejo", gitea, ignores_case=True), encode_push=gitea.encode_forgejo_push),
+    _provider("gogs", gogs, ignores_case=True),
+    _provider("bitbucket", bitbucket, ignores_case=True),
+    _provider(
+        "bitbucket-server",
+        bitbucket_server,
+        ignores_case=True,
+        url_forms=bitbucket_server.url_forms,
+    ),
+    _provider("azure-devops", azure_devops, ignores_case=True),
     _provider("codecommit", codecommit),
-    _provider("gerrit", gerrit),
-    _provider("sourcehut", sourcehut),
+    _provider("gerrit", gerrit, url_forms=gerrit.url_forms),
+    _provider("sourcehut", sourcehut, ignores_case=True),
     _provider("generic", generic),
     replace(
         _provider("standard-webhooks", standard_webhooks),
