@@ -23,6 +23,16 @@ MAX_URL_CHARACTERS = 4096
 """The longest URL that names a repository or an artifact: Linux allows no longer path (PATH_MAX).
 What bodies may hold is far longer, and to take it apart would cost seconds and gigabytes."""
 
+_SSH_BY_HTTPS_PORT = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
+"""Names by which a host takes SSH on port 443, for networks that let nothing else out.
+https://docs.github.com/en/authentication/troubleshooting-ssh/using-ssh-over-the-https-port
+https://about.gitlab.com/blog/2016/02/18/gitlab-dot-com-now-supports-an-alternate-git-plus-ssh-port/
+https://support.atlassian.com/bitbucket-cloud/docs/configure-ssh-and-two-step-verification/"""
+
 _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
@@ -53,8 +63,8 @@ def normalize_url(url: str) -> str:
     """Reduce a repository's URL to `host/path`, the same for https, ssh and scp-like forms.
 
     Scheme, userinfo, port, percent-encoding, a trailing slash or `.git`, and the case of the host
-    do not count. The case of the path does. Empty for what is too long to be the URL of one: no
-    entry has that name.
+    do not count, nor does the name that a host has for SSH on the port of HTTPS. The case of the
+    path does. Empty for what is too long to be the URL of one: no entry has that name.
     """
     return _normalize_url(url) if len(url) <= MAX_URL_CHARACTERS else ""
 
@@ -68,8 +78,9 @@ def _normalize_url(url: str) -> str:
         text = f"ssh://{host}/{path.lstrip('/')}" if is_scp_like else f"file://{text}"
     try:
         parts = urlsplit(text)
-        host = parts.hostname or ""
+        told = parts.hostname or ""
     except ValueError:
         return text
+    host = _SSH_BY_HTTPS_PORT.get(told, told)
     path = unquote(parts.path).strip("/").removesuffix(".git").rstrip("/")
     return f"{host}/{path}"

@@ -17,12 +17,15 @@ SAME = [
     "git@github.com:/acme/fleet",
     "git://github.com/acme/fleet.git/",
     "https://github.com/acme/%66leet",
+    "ssh://git@ssh.github.com:443/acme/fleet.git",
 ]
 OTHER = [
     "https://github.com/acme/fleet2",
     "https://github.com/acme/Fleet",
     "https://gitlab.com/acme/fleet",
     "https://github.com.evil.test/acme/fleet",
+    "ssh://git@ssh.github.com.evil.test:443/acme/fleet.git",
+    "ssh://git@altssh.gitlab.com:443/acme/fleet.git",
     "https://evil.test/github.com/acme/fleet",
     "https://github.com/acme/fleet/x",
     "",
@@ -61,6 +64,12 @@ def test_entries_of_one_url_are_found_in_file_order_once_each() -> None:
     tags = make_repository({"b": ["b"]}, name="tags", ref="refs/tags/v*")
     found = make_routing(main, tags).entries("github", SAME)
     assert [entry.name for entry in found] == ["main", "tags"]
+
+
+@pytest.mark.parametrize("name", ["altssh.gitlab.com", "altssh.bitbucket.org"])
+def test_ssh_on_the_port_of_https_leads_to_the_same_host(name: str) -> None:
+    host = name.removeprefix("altssh.")
+    assert normalize_url(f"ssh://git@{name}:443/acme/fleet.git") == f"{host}/acme/fleet"
 
 
 def test_two_spellings_are_one_repository_where_the_host_ignores_case() -> None:

@@ -144,13 +144,11 @@ def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
 
 
 def _urls(repository: _Repository) -> list[str | None]:
-    """The page of the repository and, made of its full name, the addresses of its host."""
+    """The page of the repository and, made of its full name, its address."""
     html = repository.links.html if repository.links else None
     urls = [html.href if html else None]
     if repository.full_name:
-        # https://support.atlassian.com/bitbucket-cloud/docs/configure-ssh-and-two-step-verification/
         urls.append(f"https://bitbucket.org/{repository.full_name}")
-        urls.append(f"ssh://git@altssh.bitbucket.org:443/{repository.full_name}.git")
     return urls
 
 
