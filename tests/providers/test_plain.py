@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +63,10 @@ def test_generic_names_each_path_once() -> None:
     outgoing = push(commit(modified=("a",), added=("b",)), commit(renamed=(("b", "a"), ("c", "d"))))
     _, payload = send("generic", outgoing)
     assert payload["paths"] == ["b", "a", "c", "d"]
+
+
+def test_the_documented_job_has_an_id_of_its_own_for_each_push() -> None:
+    """Commits are none: a push that is taken back and pushed again would be a duplicate."""
+    page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+    ids = re.findall(r"X-Delivery-Id: ([^\"]*)\"", page)
+    assert ids == ["$RUN"]

@@ -92,6 +92,17 @@ async def test_a_redelivery_is_a_duplicate_and_tells_the_first_one_s_story(web: 
     assert set((await web.receivers()).values()) == {1}
 
 
+async def test_a_push_that_repeats_an_earlier_one_counts_by_an_id_of_its_own(web: Web) -> None:
+    await first_push(web)
+    there, back = github_push(), github_push(before=commit(2), after=commit(1))
+    for number, payload in enumerate((there, back, there)):
+        _, answer = await post(web, payload, delivery=f"run-{number}")
+        assert not answer["duplicate"]
+        assert "app1" in [layer["name"] for layer in answer["updates"][0]["layers"]]
+    assert (await web.receivers())["app1"] == 4
+    assert (await post(web, there, delivery="run-2"))[1]["duplicate"]
+
+
 async def test_a_url_that_is_too_long_names_no_repository_and_hides_no_other(web: Web) -> None:
     payload = github_push()
     payload["repository"]["clone_url"] = "https://github.com/" + "%41" * 100_000
