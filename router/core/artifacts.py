@@ -3,11 +3,14 @@
 A tag is to a registry what a ref is to a Git host, and the digest of its manifest what a commit is:
 the tag's cursor is the digest planned last, and a push of that digest again changes nothing. No
 registry tells the digest before. So one that the tag had earlier may be a way back or a delivery
-that comes late; which digest the tag has now is not certain, until one comes that is new.
+that comes late; which digest the tag has now is not certain, until one comes that is new. Nor is it
+after a push that the registry says was made before one that is planned already: then the deliveries
+changed places.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from router.core.model import Intent, Match, Plan, TrackedRef, UpdateRecord
@@ -29,6 +32,9 @@ NO_DIGEST = (
 SAME_DIGEST = "the tag has the digest that was planned last: nothing changed"
 OTHER_DIGEST = "the tag has another digest than the one planned last"
 EARLIER_DIGEST = "the tag had this digest before: it was moved back, or this delivery comes late"
+LATE_DIGEST = (
+    "a later push of this tag was planned before: it is not certain which digest the tag has"
+)
 UNCERTAIN = "it is not certain which digest the tag had before"
 
 
@@ -101,9 +107,11 @@ def _plan(
     wants = plan_wants(routing, names)
 
     def decide(state: RefState) -> Plan:
-        reason = _why(state, update.digest)
+        is_late = _is_late(state, update)
+        reason = _why(state, update.digest, is_late=is_late)
         is_same = reason == SAME_DIGEST
-        cursor = update.digest if is_same or not state.is_tip_known else None
+        is_sure = is_same or not (state.is_tip_known or is_late)
+        cursor = update.digest if is_sure else None
         return Plan(
             repository=ARTIFACT_SCHEME + update.artifact,
             knowledge="exact" if reason in (SAME_DIGEST, OTHER_DIGEST) else "unknown",
@@ -114,7 +122,7 @@ def _plan(
             commit=update.digest,
             before=state.cursor,
             cursor=cursor,
-            told=cursor,
+            told=_newest(state, update) or cursor,
         )
 
     tracked = TrackedRef(
@@ -125,7 +133,26 @@ def _plan(
     return Intent(decide=decide, tracked=tracked, after=update.digest)
 
 
-def _why(state: RefState, digest: str | None) -> str:
+def _is_late(state: RefState, update: ArtifactUpdate) -> bool:
+    """Whether another push, made no earlier, was planned already; clocks tell seconds at worst."""
+    newest = _moment(state.told)
+    return newest is not None and update.pushed_at is not None and update.pushed_at <= newest
+
+
+def _newest(state: RefState, update: ArtifactUpdate) -> str | None:
+    moments = [each for each in (_moment(state.told), update.pushed_at) if each is not None]
+    return max(moments).isoformat() if moments else None
+
+
+def _moment(told: str | None) -> datetime | None:
+    """What is kept of a tag; a digest is kept there of one whose registry tells no moments."""
+    try:
+        return None if told is None else datetime.fromisoformat(told)
+    except ValueError:
+        return None
+
+
+def _why(state: RefState, digest: str | None, *, is_late: bool) -> str:
     if digest is None:
         return NO_DIGEST
     if not state.was_planned:
@@ -134,7 +161,9 @@ def _why(state: RefState, digest: str | None) -> str:
         return UNCERTAIN
     if state.cursor == digest:
         return SAME_DIGEST
-    return EARLIER_DIGEST if state.is_tip_known else OTHER_DIGEST
+    if state.is_tip_known:
+        return EARLIER_DIGEST
+    return LATE_DIGEST if is_late else OTHER_DIGEST
 
 
 def _matches(followers: Sequence[Artifact], reason: str) -> tuple[Match, ...]:

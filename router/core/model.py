@@ -120,7 +120,8 @@ class Plan:
     cursor: Commit | None = None
     """What the ref's cursor becomes; only read for a plan of a tracked ref."""
     told: Commit | None = None
-    """What the ref's last told commit becomes; the cursor, but for a fallback of git mode."""
+    """What the ref's last told commit becomes; the cursor, but for a fallback of git mode. See
+    RefState for an artifact's tag."""
     unmapped_count: int = 0
     """Changed paths that no layer owns."""
     path_count: int = 0
@@ -149,7 +150,8 @@ class RefState:
     """The commit last planned; None when never planned, or when it is not known any more."""
     told: Commit | None = None
     """The commit that layers were told of last: the cursor, but after a fallback of git mode. None
-    when it is not known what they were told of."""
+    when it is not known what they were told of. An artifact's tag has here when the newest of its
+    planned pushes was made, in ISO 8601, where the registry tells that."""
     was_planned: bool = False
     is_tip_known: bool = False
     """The update's *after* was a before or after on this ref already."""

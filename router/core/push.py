@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Commit: TypeAlias = str
 """A full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits."""
@@ -70,6 +73,9 @@ class ArtifactUpdate:
     tag: str
     digest: str | None
     """Of the manifest, e.g. sha256:9f86d0…; None where the registry does not tell."""
+    pushed_at: datetime | None = field(default=None, compare=False)
+    """When, by the registry's clock, which tells the order of pushes; None where it does not tell.
+    What was pushed is the same whenever it is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from router.core.artifacts import (
     EARLIER_DIGEST,
     FIRST_PUSH,
+    LATE_DIGEST,
     NO_DIGEST,
     OTHER_DIGEST,
     SAME_DIGEST,
@@ -88,6 +90,60 @@ def test_a_tag_is_wanted_when_its_digest_may_be_another(
     assert (plan.commit, plan.cursor, plan.told) == (digest, cursor, cursor)
     assert [want.receiver for want in plan.wants] == ["prod/flux-system/app"]
     assert [(match.layer, match.reason) for match in plan.matches] == [("app", reason)]
+
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def plan_at(state: RefState, digest: str, pushed_at: datetime | None) -> Plan:
+    """The plan of a push of *digest*, made at that moment by the registry's clock."""
+    update = ArtifactUpdate(artifact=APP, tag="main", digest=digest, pushed_at=pushed_at)
+    _, (intent,) = plan_artifacts(
+        ROUTING, "ghcr", ArtifactPush(updates=(update,), delivery_id=None)
+    )
+    plan = intent.decide(state)
+    assert isinstance(plan, Plan)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("pushed_at", "cursor", "reason", "newest"),
+    [
+        (NOON + SECOND, TWO, OTHER_DIGEST, NOON + SECOND),
+        # Deliveries changed places: the tag may have either digest.
+        (NOON - SECOND, None, LATE_DIGEST, NOON),
+        (NOON, None, LATE_DIGEST, NOON),  # a clock may tell no more than seconds
+        (None, TWO, OTHER_DIGEST, NOON),
+    ],
+)
+def test_a_push_that_was_made_before_a_planned_one_does_not_become_the_cursor(
+    pushed_at: datetime | None, cursor: str | None, reason: str, newest: datetime
+) -> None:
+    state = RefState(cursor=ONE, told=NOON.isoformat(), was_planned=True)
+    plan = plan_at(state, TWO, pushed_at)
+    assert (plan.cursor, plan.reason, plan.told) == (cursor, reason, newest.isoformat())
+    assert plan.wants
+
+
+def test_a_tag_that_is_moved_back_is_wanted_also_when_its_first_deliveries_changed_places() -> None:
+    one = plan_at(NEVER, ONE, NOON)
+    three = plan_at(after(one), "sha256:" + "3" * 64, NOON + 2 * SECOND)
+    two = plan_at(after(three), TWO, NOON + SECOND)
+    back = plan_at(replace(after(two), is_tip_known=True), TWO, NOON + 9 * SECOND)
+    assert [plan.reason for plan in (one, three, two, back)] == [
+        FIRST_PUSH,
+        OTHER_DIGEST,
+        LATE_DIGEST,
+        UNCERTAIN,
+    ]
+    assert back.wants
+    assert plan_at(after(two), TWO, NOON).cursor is None  # an uncertain cursor stays uncertain
+
+
+def after(plan: Plan) -> RefState:
+    """The tag's state once *plan* is saved."""
+    return RefState(cursor=plan.cursor, told=plan.told, was_planned=True)
 
 
 def test_the_digest_planned_last_changes_nothing() -> None:

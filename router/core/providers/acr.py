@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.errors import MalformedPayload
-from router.core.lists import decode
+from router.core.lists import ABSENT, decode
 from router.core.providers.interface import (
     JSON,
     cannot_sign,
@@ -23,6 +23,7 @@ from router.core.providers.registry import (
     OutgoingArtifact,
     checked_artifact,
     checked_artifacts,
+    read_moment,
 )
 from router.core.push import ArtifactPush, Ignored
 
@@ -55,6 +56,7 @@ class _Delivery(msgspec.Struct, frozen=True, gc=False):
     id: str
     target: _Target | None = None
     request: _Request | None = None
+    timestamp: msgspec.Raw = ABSENT
 
 
 _DECODER = msgspec.json.Decoder(_Delivery)
@@ -77,7 +79,10 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
     if not target.tag:
         return checked_artifacts((), delivery_id=delivery_id)
     update = checked_artifact(
-        artifact=f"{request.host}/{target.repository}", tag=target.tag, digest=target.digest
+        artifact=f"{request.host}/{target.repository}",
+        tag=target.tag,
+        digest=target.digest,
+        pushed_at=read_moment(delivery.timestamp),
     )
     return checked_artifacts([update], delivery_id=delivery_id)
 

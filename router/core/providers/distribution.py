@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.errors import MalformedPayload, UnsupportedMedia
-from router.core.lists import MAX_BRACES, decode, is_countable
+from router.core.lists import ABSENT, MAX_BRACES, decode, is_countable
 from router.core.providers.interface import (
     JSON,
     cannot_sign,
@@ -22,6 +22,7 @@ from router.core.providers.registry import (
     OutgoingArtifact,
     checked_artifact,
     checked_artifacts,
+    read_moment,
 )
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
@@ -63,6 +64,7 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
     target: _Target | None = None
     id: str | None = None
     request: _Request | None = None
+    timestamp: msgspec.Raw = ABSENT
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -87,20 +89,24 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
     if not pushes:
         return Ignored(reason="no event is a push: pulls, mounts and deletions notify nothing")
     updates = (
-        _pushed(event.target, event.target.tag, event.request)
+        _pushed(event, event.target, event.target.tag)
         for event in pushes
         if event.target and event.target.tag
     )
     return checked_artifacts(updates, delivery_id=pushes[0].id or None)
 
 
-def _pushed(target: _Target, tag: str, request: _Request | None) -> ArtifactUpdate:
+def _pushed(event: _Event, target: _Target, tag: str) -> ArtifactUpdate:
+    request = event.request
     if request is None or not request.host:
         raise MalformedPayload("the request of a push does not name the host")
     if not target.repository:
         raise MalformedPayload("the target of a push does not name the repository")
     return checked_artifact(
-        artifact=f"{request.host}/{target.repository}", tag=tag, digest=target.digest or None
+        artifact=f"{request.host}/{target.repository}",
+        tag=tag,
+        digest=target.digest or None,
+        pushed_at=read_moment(event.timestamp),
     )
 
 

@@ -24,6 +24,7 @@ from router.core.providers.registry import (
     OutgoingArtifact,
     checked_artifact,
     checked_artifacts,
+    read_moment,
 )
 from router.core.push import ArtifactPush, Ignored
 
@@ -45,6 +46,7 @@ class _Event(msgspec.Struct, frozen=True, gc=False, rename={"detail_type": "deta
     id: str
     account: str
     region: str
+    time: msgspec.Raw = ABSENT
     detail: msgspec.Raw = ABSENT
 
 
@@ -85,6 +87,7 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
         artifact=f"{_host(event)}/{detail.repository_name}",
         tag=detail.image_tag,
         digest=detail.image_digest,
+        pushed_at=read_moment(event.time),
     )
     return checked_artifacts([update], delivery_id=delivery_id)
 

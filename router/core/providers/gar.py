@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core.errors import MalformedPayload
-from router.core.lists import decode
+from router.core.lists import ABSENT, decode
 from router.core.providers.interface import (
     JSON,
     cannot_sign,
@@ -29,6 +29,7 @@ from router.core.providers.registry import (
     artifact_name,
     checked_artifact,
     checked_artifacts,
+    read_moment,
     reference_tag,
 )
 from router.core.push import ArtifactPush, Ignored
@@ -45,6 +46,7 @@ is_signed = never_signed
 class _Message(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     data: str
     message_id: str
+    publish_time: msgspec.Raw = ABSENT
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +90,7 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
         artifact=artifact,
         tag=tag,
         digest=(change.digest or "").partition("@")[2] or None,
+        pushed_at=read_moment(message.publish_time),
     )
     return checked_artifacts([update], delivery_id=delivery_id)
 

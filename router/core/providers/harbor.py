@@ -28,11 +28,14 @@ from router.core.providers.registry import (
     artifact_name,
     checked_artifact,
     checked_artifacts,
+    moment_of,
+    read_moment,
 )
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from router.core.forms import Body
 
@@ -71,6 +74,7 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
 class _CloudEvent(msgspec.Struct, frozen=True, gc=False):
     type: str
     id: str
+    time: msgspec.Raw = ABSENT
     data: msgspec.Raw = ABSENT
 
 
@@ -88,22 +92,39 @@ def parse_artifact(headers: Mapping[str, str], body: Body) -> ArtifactPush | Ign
         raise MalformedPayload(f"the payload holds more than {MAX_BRACES} braces")
     if media_type(headers) != CLOUD_EVENTS:
         event = decode(_EVENT_DECODER, json_payload(headers, body))
-        return _parse(event.type, event.event_data, "event_data", delivery_id=None)
+        return _parse(
+            event.type,
+            event.event_data,
+            "event_data",
+            delivery_id=None,
+            pushed_at=moment_of(event.occur_at),
+        )
     cloud_event = decode(_CLOUD_EVENT_DECODER, body)
     if not cloud_event.type.startswith(_CLOUD_TYPE):
         raise MalformedPayload("the event is none of Harbor's")
-    return _parse(cloud_event.type, cloud_event.data, "data", delivery_id=cloud_event.id or None)
+    return _parse(
+        cloud_event.type,
+        cloud_event.data,
+        "data",
+        delivery_id=cloud_event.id or None,
+        pushed_at=read_moment(cloud_event.time),
+    )
 
 
 def _parse(
-    event: str, data: msgspec.Raw, place: str, *, delivery_id: str | None
+    event: str,
+    data: msgspec.Raw,
+    place: str,
+    *,
+    delivery_id: str | None,
+    pushed_at: datetime | None,
 ) -> ArtifactPush | Ignored:
     if event in DELETED:
         return Ignored(reason="a deleted artifact notifies nothing", delivery_id=delivery_id)
     if event not in PUSHED:
         return other_event(event, delivery_id=delivery_id)
     resources = decode(_DATA_DECODER, data, place).resources
-    updates = (_pushed(resource) for resource in resources if _is_tagged(resource))
+    updates = (_pushed(resource, pushed_at) for resource in resources if _is_tagged(resource))
     return checked_artifacts(updates, delivery_id=delivery_id)
 
 
@@ -112,13 +133,14 @@ def _is_tagged(resource: _Resource) -> bool:
     return bool(resource.tag) and ":" not in (resource.tag or "")
 
 
-def _pushed(resource: _Resource) -> ArtifactUpdate:
+def _pushed(resource: _Resource, pushed_at: datetime | None) -> ArtifactUpdate:
     if not resource.resource_url:
         raise MalformedPayload("a resource has no resource_url")
     return checked_artifact(
         artifact=artifact_name(resource.resource_url),
         tag=resource.tag or "",
         digest=resource.digest or None,
+        pushed_at=pushed_at,
     )
 
 

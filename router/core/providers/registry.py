@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from router.core.errors import MalformedPayload
 from router.core.naming import MAX_URL_CHARACTERS, normalize_artifact
@@ -34,6 +37,12 @@ MAX_ARTIFACT_CHARACTERS = 512
 _PATH = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?|\[[0-9a-f:]+\](?::[0-9]{1,5})?")
+MAX_MOMENT_BYTES = 64
+"""The JSON of a moment that is still read; with nanoseconds it takes 32."""
+
+_MOMENT = msgspec.json.Decoder(str)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -86,7 +95,31 @@ def reference_tag(reference: str) -> str:
     return reference.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
-def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> ArtifactUpdate:
+def read_moment(told: msgspec.Raw) -> datetime | None:
+    """When something was, told as text in RFC 3339.
+
+    Only the order of pushes is made of it: what cannot be read is not told, and no mistake.
+    """
+    if len(memoryview(told)) > MAX_MOMENT_BYTES:
+        return None
+    try:
+        moment = datetime.fromisoformat(_MOMENT.decode(told))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def moment_of(seconds: int) -> datetime | None:
+    """The same for seconds since 1970."""
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def checked_artifact(
+    *, artifact: str, tag: str, digest: str | None, pushed_at: datetime | None = None
+) -> ArtifactUpdate:
     """Make one pushed tag of what a payload says; *artifact* is its host and path.
 
     Raises MalformedPayload for what cannot be the name of an artifact, a tag or a digest.
@@ -103,7 +136,7 @@ def checked_artifact(*, artifact: str, tag: str, digest: str | None) -> Artifact
         raise MalformedPayload("the tag is none that a registry allows")
     if digest is not None and not _DIGEST.fullmatch(digest):
         raise MalformedPayload("the digest is no SHA-256 or SHA-512 in lower-case hex")
-    return ArtifactUpdate(artifact=name, tag=tag, digest=digest)
+    return ArtifactUpdate(artifact=name, tag=tag, digest=digest, pushed_at=pushed_at)
 
 
 def checked_artifacts(

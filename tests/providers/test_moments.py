@@ -1,0 +1,56 @@
+"""When a tag was pushed, where the registry tells: only the order of pushes is made of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from router.core.providers.registry import moment_of, read_moment
+from router.core.providers.table import REGISTRIES
+from router.core.push import ArtifactPush
+from tests.providers.signing import sample
+
+SECOND = datetime(2026, 3, 14, 8, 26, 53, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "moment"),
+    [
+        (b'"2026-03-14T08:26:53Z"', SECOND),
+        (b'"2026-03-14T10:26:53+02:00"', SECOND),
+        (b'"2026-03-14T08:26:53.000000999Z"', SECOND),
+        (b'"2026-03-14T08:26:53"', None),  # by whose clock is not told
+        (b'"yesterday"', None),
+        (b'"' + b"2" * 100 + b'"', None),
+        (b"1773476813", None),
+        (b"null", None),
+        (b"{}", None),
+        (b'"\xff"', None),
+    ],
+)
+def test_a_moment_that_cannot_be_read_is_not_told(told: bytes, moment: datetime | None) -> None:
+    assert read_moment(msgspec.Raw(told)) == moment
+
+
+@pytest.mark.parametrize(("seconds", "moment"), [(1773476813, SECOND), (2**63, None)])
+def test_a_moment_in_seconds(seconds: int, moment: datetime | None) -> None:
+    assert moment_of(seconds) == moment
+
+
+@pytest.mark.parametrize(
+    ("registry", "case"),
+    [
+        ("acr", "push"),
+        ("distribution", "push"),
+        ("ecr", "push"),
+        ("gar", "push"),
+        ("harbor", "push"),
+        ("harbor", "push_cloudevents"),
+    ],
+)
+def test_registries_that_tell_when_a_tag_was_pushed(registry: str, case: str) -> None:
+    told = REGISTRIES[registry].parse_artifact(*sample(registry, case))
+    assert isinstance(told, ArtifactPush)
+    assert [update.pushed_at is not None for update in told.updates] == [True]
