@@ -103,6 +103,19 @@ async def test_a_push_that_repeats_an_earlier_one_counts_by_an_id_of_its_own(web
     assert (await post(web, there, delivery="run-2"))[1]["duplicate"]
 
 
+async def test_a_recorded_push_that_is_sent_with_another_id_hides_no_true_one(web: Web) -> None:
+    await first_push(web)
+    recorded = github_push()
+    await post(web, recorded, delivery="true-1")
+    await post(web, github_push(before=commit(2), after=commit(3)), delivery="true-2")
+    for number in range(2):
+        _, answer = await post(web, recorded, delivery=f"made-up-{number}")
+        assert len(answer["updates"][0]["layers"]) == 7  # without need
+    true = github_push(before=commit(3), after=commit(4), paths=["apps/app2/a.yaml"])
+    _, answer = await post(web, true, delivery="true-3")
+    assert len(answer["updates"][0]["layers"]) == 7
+
+
 async def test_a_url_that_is_too_long_names_no_repository_and_hides_no_other(web: Web) -> None:
     payload = github_push()
     payload["repository"]["clone_url"] = "https://github.com/" + "%41" * 100_000
