@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from router.core.changes import (
+    GIT_WOULD_KNOW,
     ExactPaths,
     UnknownPaths,
     changes_since,
@@ -32,6 +34,7 @@ ADOPTED = "adopted: the layer's definition is new or has changed"
 ADOPTED_REF = "adopted: no commit of this ref was planned before"
 PAYLOAD = "the file lists are complete"
 TOLD_AGAIN = "the new ref was told of before, at the same commit"
+APART = f"several refs moved that do not follow one another; {GIT_WOULD_KNOW}"
 JOINED = "planned with the last of the updates that came with it: every layer is called"
 
 
@@ -52,17 +55,32 @@ def known_without_host(changes: ExactPaths | UnknownPaths, *, how: str) -> Known
     return Known(changes=changes, knowledge="payload", how=how)
 
 
-def find_joint(entry: Repository, updates: Sequence[RefUpdate]) -> RefUpdate | None:
-    """The update whose plan stands for all that a delivery has for an entry, if one can.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """Several updates that a delivery has for one entry, planned together."""
 
-    Where of none is known what changed, each would call every layer: the last one does so for all.
-    A thousand tags of an entry with a thousand layers would otherwise be a million matches.
+    last: RefUpdate
+    """The one that plans for all of them."""
+    changes: UnknownPaths
+
+
+def find_joint(entry: Repository, updates: Sequence[RefUpdate]) -> Joint | None:
+    """The updates of a delivery for one entry, if they are to be planned together.
+
+    Where of one of them it cannot be known what changed, every layer is called, whatever the
+    others did. A thousand tags of an entry with a thousand layers would otherwise be a million
+    matches. That it starts elsewhere than the one before it ended is enough.
     """
     moved = [update for update in updates if not update.is_deleted]
+    if len(moved) < 2:
+        return None
     for update in moved:
-        if isinstance(listed_changes(update, force_pushes=entry.force_pushes), ExactPaths):
-            return None
-    return moved[-1] if len(moved) > 1 else None
+        listed = listed_changes(update, force_pushes=entry.force_pushes)
+        if isinstance(listed, UnknownPaths):
+            return Joint(last=moved[-1], changes=listed)
+    if any(here.after != there.before for here, there in pairwise(moved)):
+        return Joint(last=moved[-1], changes=UnknownPaths(APART))
+    return None
 
 
 def plan_update(

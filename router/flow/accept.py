@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from router.core.forms import Body
     from router.core.model import DeliveryStatus, Intent, Saved
+    from router.core.plan import Joint
     from router.core.push import Push
     from router.core.routing import Hook, Repository, Routing
     from router.flow.parts import Parts
@@ -270,19 +271,23 @@ def _why_ignored(records: Sequence[UpdateRecord]) -> str:
 
 
 async def _plan_one(
-    routing: Routing, entry: Repository, update: RefUpdate, joint: RefUpdate | None
+    routing: Routing, entry: Repository, update: RefUpdate, joint: Joint | None
 ) -> tuple[UpdateRecord, Intent | None]:
-    """What is kept of an update, and what it intends; the *joint* one of several plans for all."""
+    """What is kept of an update, and what it intends; the last of a *joint* plans for all."""
     if update.is_deleted:
         return _record(update, entry, DELETED), remember_update(entry, update)
     record = _record(update, entry, "")
     if entry.git is not None:
         return record, None
-    if joint is not None and joint is not update:
+    if joint is None:
+        listed = listed_changes(update, force_pushes=entry.force_pushes)
+    elif joint.last is update:
+        listed = joint.changes
+    else:
         return replace(record, reason=JOINED), remember_update(entry, update)
-    listed = listed_changes(update, force_pushes=entry.force_pushes)
     matched = await match_in_slices(entry, listed)
-    return record, plan_update(routing, entry, update, listed, matched, is_joint=joint is not None)
+    is_joint = joint is not None
+    return record, plan_update(routing, entry, update, listed, matched, is_joint=is_joint)
 
 
 def _record(update: RefUpdate, entry: Repository | None, reason: str) -> UpdateRecord:

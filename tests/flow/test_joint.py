@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.core.model import Delivery, Saved
-from router.core.plan import JOINED
+from router.core.plan import APART, JOINED
 from router.core.push import Push, RefUpdate
 from router.core.routing import Hook, Routing
 from router.flow.accept import DELETED, plan_push
@@ -102,14 +102,37 @@ async def test_a_joint_plan_trusts_no_cursor_that_an_update_before_it_may_have_m
     assert both.plans[0].plan.cursor is None
 
 
-async def test_an_update_of_which_the_changes_are_known_is_planned_by_itself(
+def known(number: int, **fields: Any) -> RefUpdate:
+    return tag(number, **{"paths": ("a/x",), "incomplete": None, **fields})
+
+
+@pytest.mark.parametrize(
+    ("updates", "reason"),
+    [
+        ([known(2, before=commit(1)), tag(3, before=commit(2))], WHY),
+        ([tag(2, before=commit(1)), known(3, before=commit(2))], WHY),
+        ([known(2, before=commit(1)), known(3, before=commit(1))], APART),
+    ],
+)
+async def test_every_layer_is_called_once_where_one_update_is_not_known(
+    deliveries: Deliveries, updates: list[RefUpdate], reason: str
+) -> None:
+    await deliveries.save(tag(1))
+    saved = await deliveries.save(*updates)
+    (plan,) = [item.plan for item in saved.plans]
+    assert (plan.knowledge, plan.reason, plan.commit) == ("unknown", reason, commit(3))
+    assert [want.layers for want in plan.wants] == [("a",), ("b",)]
+
+
+async def test_updates_that_follow_one_another_are_planned_one_by_one(
     deliveries: Deliveries,
 ) -> None:
     await deliveries.save(tag(1))
-    known = tag(2, before=commit(1), paths=("a/x",), incomplete=None)
-    saved = await deliveries.save(known, tag(3))
-    assert [item.plan.knowledge for item in saved.plans] == ["payload", "unknown"]
-    assert [record.reason for record in saved.delivery.updates] == ["", ""]
+    saved = await deliveries.save(
+        known(2, before=commit(1)), known(3, before=commit(2), paths=("b/x",))
+    )
+    assert [item.plan.knowledge for item in saved.plans] == ["payload", "payload"]
+    assert [want.layers for item in saved.plans for want in item.plan.wants] == [("a",), ("b",)]
 
 
 async def test_each_entry_has_a_plan_and_deleted_refs_have_none(deliveries: Deliveries) -> None:
