@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from router.core.artifacts import (
+    COVERED,
     EARLIER_DIGEST,
     FIRST_PUSH,
     LATE_DIGEST,
+    MAX_ONE_BY_ONE,
     NO_DIGEST,
     OTHER_DIGEST,
     SAME_DIGEST,
+    TOGETHER,
     UNCERTAIN,
+    explain_artifact,
     plan_artifacts,
 )
 from router.core.model import Plan, RefState
@@ -211,3 +215,24 @@ def test_a_new_layer_of_an_artifact_is_adopted() -> None:
     assert plan is not None
     assert plan.repository == f"oci://{APP}"
     assert [want.receiver for want in plan.wants] == ["prod/flux-system/release"]
+
+
+def test_very_many_tags_are_planned_together_by_the_last_that_the_same_layers_follow() -> None:
+    layers = [make_artifact(f"layer{number}", tag="v*") for number in range(200)]
+    routing = make_artifact_routing(*layers, make_artifact("main"))
+    tags = [f"v{number}" for number in range(MAX_ONE_BY_ONE // 200)]
+    _, _, plans = pushed(*tags, routing=routing)
+    assert {plan.reason for plan in plans if plan} == {FIRST_PUSH}  # not so many yet
+    ignored, tracked, plans = pushed("main", "other", *tags, routing=routing)
+    assert [reason != "" for reason in ignored[:3]] == [False, True, False]
+    assert len({ref.ref for ref in tracked if ref}) == len(tags) + 1
+    reasons = [plan.reason for plan in plans if plan]
+    assert reasons == [TOGETHER, *[COVERED] * (len(tags) - 1), TOGETHER]
+    wanted = [len(plan.wants) for plan in plans if plan]
+    assert wanted == [1, *[0] * (len(tags) - 1), 200]
+    # Nothing is certain then: the digest of none becomes the cursor, so that what comes next calls.
+    assert {plan.cursor for plan in plans if plan} == {None}
+    for plan, is_affected in ((plans[1], False), (plans[-1], True)):
+        assert plan is not None
+        matches = explain_artifact(routing, plan)
+        assert matches[0].is_affected is is_affected
