@@ -100,9 +100,10 @@ def plan_update(
     """
 
     def decide(state: RefState) -> Plan:
-        changes = changes_since(state, update, listed)
-        cursor = next_cursor(replace(state, told=None) if is_joint else state, update)
-        how = TOLD_AGAIN if is_told_again(state, update) else PAYLOAD
+        start = replace(state, told=None) if is_joint else state
+        changes = changes_since(start, update, listed)
+        cursor = next_cursor(start, update)
+        how = TOLD_AGAIN if is_told_again(start, update) else PAYLOAD
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
             repository=entry.name,
