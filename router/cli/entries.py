@@ -75,11 +75,12 @@ def pick_entries(
 
 
 def own_urls(repo: Path, entries: Iterable[Repository] = ()) -> frozenset[str]:
-    """What the repository at *repo* is called, normalized: by its remotes, its path, *entries*."""
-    own = {normalize_url(url) for url in (*read_remote_urls(repo), str(repo.resolve()))}
+    """What the repository at *repo* is called, by its remotes, its path, and *entries*: normalized,
+    and in lower case, as most hosts tell no others apart."""
+    own = {normalize_url(url).lower() for url in (*read_remote_urls(repo), str(repo.resolve()))}
     return frozenset(own.union(*map(_urls, entries)))
 
 
 def _urls(entry: Repository) -> set[str]:
     urls = {entry.url} if entry.git is None else {entry.url, entry.git.url}
-    return {normalize_url(url) for url in urls}
+    return {normalize_url(url).lower() for url in urls}

@@ -19,7 +19,7 @@ from router.config.outline import keys_of, walk
 from router.config.tree import MappingNode, Node, ScalarNode, items, key_node, shown, text
 from router.core.naming import normalize_url
 from router.core.patterns import pattern_problems
-from router.core.providers.table import SERVED
+from router.core.providers.table import PROVIDERS, SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +59,24 @@ def _check_root(node: MappingNode, report: Report) -> None:
     if not {"repositories", "artifacts"} & node.entries.keys():
         report.error(node, "the file has neither `repositories` nor `artifacts`")
         return
+    providers = {text(hook, "name"): text(hook, "provider") for hook in items(node, "hooks")}
     first: dict[tuple[str, str, str], Node] = {}
     for entry in items(node, "repositories"):
-        _check_entry(entry, first, report)
+        provider = PROVIDERS.get(providers.get(text(entry, "hook")) or "")
+        spelled = str.lower if provider is not None and provider.ignores_case else str
+        _check_entry(entry, first, spelled, report)
 
 
-def _check_entry(entry: Node, first: dict[tuple[str, str, str], Node], report: Report) -> None:
+def _check_entry(
+    entry: Node,
+    first: dict[tuple[str, str, str], Node],
+    spelled: Callable[[str], str],
+    report: Report,
+) -> None:
     hook, url, ref = text(entry, "hook"), text(entry, "url"), text(entry, "ref")
     if hook is None or url is None or ref is None:
         return
-    earlier = first.setdefault((hook, normalize_url(url), full_ref(ref)), entry)
+    earlier = first.setdefault((hook, spelled(normalize_url(url)), full_ref(ref)), entry)
     if earlier is not entry:
         report.error(
             entry,

@@ -60,8 +60,6 @@ def changes_since(
     state: RefState, update: RefUpdate, listed: ExactPaths | UnknownPaths
 ) -> ExactPaths | UnknownPaths:
     """What changed since the commit last told of: the list, if the push starts there."""
-    if is_told_again(state, update):
-        return ExactPaths(())
     if isinstance(listed, UnknownPaths):
         return listed
     if state.told == update.before:
@@ -76,11 +74,6 @@ def changes_since(
         "the push does not start at the commit last planned: another one was lost or is still to"
         f" come; {GIT_WOULD_KNOW}"
     )
-
-
-def is_told_again(state: RefState, update: RefUpdate) -> bool:
-    """Whether this is the second delivery on a new ref: layers were told of its commit last."""
-    return update.is_told_twice and state.told == update.after
 
 
 def fallback_changes(
@@ -110,8 +103,10 @@ def next_cursor(state: RefState, update: RefUpdate) -> Commit | None:
 
     A push that starts at the cursor moves it, also when forced. After any other push the tip is
     trusted only if it was never seen on this ref: a known one may be an old push that came late.
+    One that is foretold leaves that to the delivery that tells the same.
     """
-    starts_there = state.told is not None and state.told == update.before
-    if starts_there or is_told_again(state, update):
+    if update.is_foretold:
+        return None
+    if state.told is not None and state.told == update.before:
         return update.after
     return None if state.is_tip_known else update.after

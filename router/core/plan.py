@@ -11,7 +11,6 @@ from router.core.changes import (
     ExactPaths,
     UnknownPaths,
     changes_since,
-    is_told_again,
     listed_changes,
     next_cursor,
 )
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
 ADOPTED = "adopted: the layer's definition is new or has changed"
 ADOPTED_REF = "adopted: no commit of this ref was planned before"
 PAYLOAD = "the file lists are complete"
-TOLD_AGAIN = "the new ref was told of before, at the same commit"
+MAX_IN_TURN = 10_000
+"""Matches of moves of which one is not known, up to which they are planned one by one."""
+
 APART = f"several refs moved that do not follow one another; {GIT_WOULD_KNOW}"
 JOINED = "planned with the last of the updates that came with it: every layer is called"
 
@@ -67,20 +68,18 @@ class Joint:
 def find_joint(entry: Repository, updates: Sequence[RefUpdate]) -> Joint | None:
     """The updates of a delivery for one entry, if they are to be planned together.
 
-    Where of one of them it cannot be known what changed, every layer is called, whatever the
-    others did. A thousand tags of an entry with a thousand layers would otherwise be a million
-    matches. That it starts elsewhere than the one before it ended is enough.
+    Where one starts elsewhere than the one before it ended, it cannot be known what changed, and
+    every layer is called, whatever the others did. A thousand tags of an entry with a thousand
+    layers would otherwise be a million matches. Moves that follow one another are planned in turn,
+    unless they are so many.
     """
     moved = [update for update in updates if not update.is_deleted]
-    if len(moved) < 2:
+    listed = (listed_changes(update, force_pushes=entry.force_pushes) for update in moved)
+    unknown = next((each for each in listed if isinstance(each, UnknownPaths)), None)
+    is_small = unknown is None or len(moved) * len(entry.layers) <= MAX_IN_TURN
+    if is_small and all(here.after == there.before for here, there in pairwise(moved)):
         return None
-    for update in moved:
-        listed = listed_changes(update, force_pushes=entry.force_pushes)
-        if isinstance(listed, UnknownPaths):
-            return Joint(last=moved[-1], changes=listed)
-    if any(here.after != there.before for here, there in pairwise(moved)):
-        return Joint(last=moved[-1], changes=UnknownPaths(APART))
-    return None
+    return Joint(last=moved[-1], changes=unknown or UnknownPaths(APART)) if len(moved) > 1 else None
 
 
 def plan_update(
@@ -103,12 +102,11 @@ def plan_update(
         start = replace(state, told=None) if is_joint else state
         changes = changes_since(start, update, listed)
         cursor = next_cursor(start, update)
-        how = TOLD_AGAIN if is_told_again(start, update) else PAYLOAD
         found = matched if changes is listed else match_layers(entry.index, changes)
         return Plan(
             repository=entry.name,
             knowledge="unknown" if isinstance(changes, UnknownPaths) else "payload",
-            reason=describe_changes(how, changes, found),
+            reason=describe_changes(PAYLOAD, changes, found),
             matches=found.matches,
             wants=plan_wants(routing, affected_layers(found.matches)),
             ref=update.ref,
@@ -124,7 +122,7 @@ def plan_update(
         decide=decide,
         tracked=tracked_ref(entry),
         before=update.before,
-        after=update.after,
+        after=None if update.is_foretold else update.after,
     )
 
 

@@ -35,8 +35,8 @@ class RefUpdate:
     """Union of the provider's file lists, without repeats; undecodable bytes as surrogates."""
     incomplete: str | None = None
     """Why the lists do not prove what changed (a sentence), or None where they do."""
-    is_told_twice: bool = False
-    """Whether the ref is new, and its host tells of a new one in two deliveries."""
+    is_foretold: bool = False
+    """Whether another delivery tells the same mostly, which leads on from here."""
 
     @property
     def is_created(self) -> bool:

@@ -14,7 +14,7 @@ from router.core.artifacts import explain_artifact
 from router.core.changes import ExactPaths, UnknownPaths, listed_changes
 from router.core.match import Matched, Matcher, explain_layers
 from router.core.model import Match
-from router.core.plan import PAYLOAD, describe_changes
+from router.core.plan import JOINED, PAYLOAD, describe_changes
 from router.core.push import RefUpdate, is_zero
 from router.flow.matching import MATCH_SLICE_PATHS
 
@@ -182,6 +182,9 @@ async def _explain_update(routing: Routing, record: UpdateRecord) -> Explanation
         return about
     if not entry.tracks(record.ref):
         return _left_behind(entry, about, {}, is_decided=False)
+    if record.reason == JOINED:
+        joined = _Changes(known=UnknownPaths(JOINED))
+        return await _judge(entry, replace(about, reason=""), joined, then=None)
     return await _judge(entry, about, _told_changes(entry, record), then=None)
 
 

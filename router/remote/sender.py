@@ -81,8 +81,10 @@ def _describe(response: httpx.Response) -> str:
         answer = response.json()
         if response.status_code == 202:
             again = " (a duplicate)" if answer["duplicate"] else ""
-            updates = "; ".join(_update(update) for update in answer["updates"])
-            return f"delivery {answer['delivery']}{again}: {updates}"
+            updates = [_update(update) for update in answer["updates"]]
+            if answer.get("updatesLeftOut"):
+                updates.append(f"and {answer['updatesLeftOut']} more updates")
+            return f"delivery {answer['delivery']}{again}: {'; '.join(updates)}"
         return str(answer.get("reason") or answer.get("detail") or answer)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "not the answer of a flux-router hook"
@@ -93,5 +95,7 @@ def _update(update: dict[str, Any]) -> str:
     reason = f" ({update['reason']})" if update["reason"] else ""
     if update["status"] != "routed":
         return f"{update['status']}{reason}"
-    names = ", ".join(layer["name"] for layer in update["layers"]) or "no layer"
-    return f"routed to {names}{reason}"
+    names = [layer["name"] for layer in update["layers"]]
+    if update.get("layersLeftOut"):
+        names.append(f"{update['layersLeftOut']} {'more ' if names else ''}layers")
+    return f"routed to {', '.join(names) or 'no layer'}{reason}"

@@ -220,7 +220,7 @@ def test_a_checkout_of_another_repository_is_told(tmp_path: Path, file: Path) ->
     assert told not in run(*words).stderr  # it has none
     repo.git("remote", "add", "origin", "https://github.com/else/fleet")
     assert told in run(*words).stderr
-    repo.git("remote", "add", "upstream", "https://github.com/acme/fleet")
+    repo.git("remote", "add", "upstream", "https://github.com/Acme/Fleet")
     assert told not in run(*words).stderr
 
 

@@ -23,6 +23,8 @@ def named(provider: str, path: str, urls: Sequence[str]) -> list[str]:
 GERRIT = [
     "https://gerrit.example.com/acme/fleet",
     "https://gerrit.example.com/a/acme/fleet",
+    "https://gerrit.example.com/p/acme/fleet",
+    "https://gerrit.example.com/a/p/acme/fleet",
     "ssh://ci@gerrit.example.com:29418/acme/fleet",
 ]
 BITBUCKET = [

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from router.core.providers.registry import moment_of, read_moment
+from router.core.providers.registry import (
+    checked_artifact,
+    checked_artifacts,
+    moment_of,
+    read_moment,
+)
 from router.core.providers.table import REGISTRIES
 from router.core.push import ArtifactPush
 from tests.providers.signing import sample
@@ -23,6 +28,7 @@ SECOND = datetime(2026, 3, 14, 8, 26, 53, tzinfo=UTC)
         (b'"2026-03-14T08:26:53.000000999Z"', SECOND),
         (b'"2026-03-14T08:26:53"', None),  # by whose clock is not told
         (b'"yesterday"', None),
+        (b'"0001-01-01T00:00:00Z"', None),  # Go's zero
         (b'"' + b"2" * 100 + b'"', None),
         (b"1773476813", None),
         (b"null", None),
@@ -37,6 +43,16 @@ def test_a_moment_that_cannot_be_read_is_not_told(told: bytes, moment: datetime 
 @pytest.mark.parametrize(("seconds", "moment"), [(1773476813, SECOND), (2**63, None)])
 def test_a_moment_in_seconds(seconds: int, moment: datetime | None) -> None:
     assert moment_of(seconds) == moment
+
+
+def test_of_repetitions_the_newest_moment_stays() -> None:
+    tags = [
+        checked_artifact(artifact="ghcr.io/acme/app", tag="main", digest=None, pushed_at=moment)
+        for moment in (SECOND, SECOND + timedelta(seconds=20))
+    ]
+    push = checked_artifacts(tags, delivery_id=None)
+    assert isinstance(push, ArtifactPush)
+    assert [update.pushed_at for update in push.updates] == [tags[1].pushed_at]
 
 
 @pytest.mark.parametrize(

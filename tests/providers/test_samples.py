@@ -89,7 +89,7 @@ LACKS = {
 """Why a provider has no sample of a case."""
 
 NONE_BY_DEFAULT = ("repository_path", "refs_not_told")
-"""Fields of a push that expected.json leaves out where they are null; is_told_twice where false."""
+"""Fields of a push that expected.json leaves out where they are null; is_foretold where false."""
 
 ALL = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
 
@@ -133,8 +133,8 @@ def told(result: Push | ArtifactPush | Ignored) -> dict[str, Any]:
     if isinstance(result, Ignored):
         return {"ignored": fields}
     for update in fields["updates"]:
-        if update.get("is_told_twice") is False:
-            del update["is_told_twice"]
+        if update.get("is_foretold") is False:
+            del update["is_foretold"]
         update.pop("pushed_at", None)  # see test_moments.py
     kept = {
         key: value

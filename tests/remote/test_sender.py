@@ -16,6 +16,10 @@ from tests.cli.live import serve_answer
         ({"status": "routed", "reason": "why", "layers": [{"name": "a"}, {"name": "b"}]},
          "routed to a, b (why)"),
         ({"status": "routed", "reason": "why", "layers": []}, "routed to no layer (why)"),
+        ({"status": "routed", "reason": "", "layers": [{"name": "a"}], "layersLeftOut": 2},
+         "routed to a, 2 more layers"),
+        ({"status": "routed", "reason": "", "layers": [], "layersLeftOut": 5},
+         "routed to 5 layers"),
         ({"status": "accepted", "reason": "", "layers": []}, "accepted"),
         ({"status": "ignored", "reason": "why", "layers": []}, "ignored (why)"),
     ],
@@ -26,6 +30,14 @@ def test_an_update_is_told_with_what_became_of_it(update: dict[str, object], tol
         answer = send_delivery(f"{url}/hooks/github", {}, b"{}")
     assert str(answer) == f"202: delivery 1: {told}"
     assert answer.is_accepted
+
+
+def test_updates_that_the_answer_leaves_out_are_told() -> None:
+    update = {"status": "ignored", "reason": "", "layers": []}
+    answer = {"delivery": "1", "duplicate": True, "updates": [update], "updatesLeftOut": 3}
+    with serve_answer(202, json.dumps(answer).encode()) as url:
+        told = send_delivery(f"{url}/hooks/github", {}, b"{}")
+    assert str(told) == "202: delivery 1 (a duplicate): ignored; and 3 more updates"
 
 
 @pytest.mark.parametrize(

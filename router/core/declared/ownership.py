@@ -27,7 +27,7 @@ class Ours:
     """The repository whose files are read."""
 
     urls: Collection[str]
-    """What it is called, normalized."""
+    """What it is called, normalized, and in lower case."""
     is_named: bool = True
     """It is called something, not only known by its path."""
     entry: Repository | None = None

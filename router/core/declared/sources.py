@@ -42,7 +42,7 @@ class FluxSource:
     name: Resource
     file: str
     url: str
-    """Normalized; "" if the file does not tell."""
+    """Normalized, and in lower case; "" if the file does not tell."""
     ref: str = ""
     """The full name of what it follows, or ANY_TAG; "" if the file does not tell."""
     is_pinned: bool = False
@@ -61,7 +61,7 @@ def read_source(file: str, document: Mapping[str, Value]) -> FluxSource:
     return FluxSource(
         name=own_name(document),
         file=file,
-        url=normalize_url(url) if url and VARIABLE not in url else "",
+        url=normalize_url(url).lower() if url and VARIABLE not in url else "",
         ref=_ref(ref) or (DEFAULT_REF if url and not ref else ""),
         is_pinned=bool(commit) and VARIABLE not in commit,
         is_polled=_is_short(text_in(spec, "interval")),

@@ -112,11 +112,12 @@ def _pushed(updates: Sequence[_RefUpdate]) -> Push | Ignored:
 
 
 def url_forms(path: str) -> Sequence[str]:
-    """Over HTTP, a clone that logs in has an `a/` before the project.
+    """Over HTTP, a clone that logs in has an `a/` before the project, and any may have a `p/`.
 
     https://gerrit-review.googlesource.com/Documentation/rest-api.html#authentication
+    https://gerrit.googlesource.com/gerrit/+/refs/heads/master/java/com/google/gerrit/httpd/GitOverHttpServlet.java
     """
-    return (f"a/{path}",)
+    return (f"a/{path}", f"p/{path}", f"a/p/{path}")
 
 
 def encode_push(

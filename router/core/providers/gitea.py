@@ -80,8 +80,8 @@ class _Push(msgspec.Struct, frozen=True, gc=False):
 class _Created(msgspec.Struct, frozen=True, gc=False):
     ref: str
     ref_type: str
-    sha: str
     repository: _Repository
+    sha: str = ""
 
 
 _DECODER = msgspec.json.Decoder(_Push)
@@ -139,7 +139,6 @@ def _parse(payload: Body, delivery: str | None) -> Push | Ignored:
         files=files,
         incomplete=_why_incomplete(push, files),
     )
-    update = replace(update, is_told_twice=update.is_created and push.ref.startswith(_BRANCH))
     return checked_push(push.repository.urls, [update], delivery_id=delivery)
 
 
@@ -153,8 +152,8 @@ def _parse_created(payload: Body, delivery: str | None) -> Push | Ignored:
     if created.ref_type != "branch":
         reason = "the create event of a tag is not needed: the push event tells the same"
         return Ignored(reason=reason, delivery_id=delivery)
-    if not created.ref:
-        raise MalformedPayload("the event names no branch")
+    if not created.ref or not created.sha:
+        raise MalformedPayload("the event names no branch, or no commit of it")
     update = checked_update(
         ref=_BRANCH + created.ref.removeprefix(_BRANCH),
         before="0" * len(created.sha),
@@ -163,7 +162,7 @@ def _parse_created(payload: Body, delivery: str | None) -> Push | Ignored:
         files=FileLists(),
         incomplete=f"a create event lists no commits; {GIT_WOULD_KNOW}",
     )
-    update = replace(update, is_told_twice=True)
+    update = replace(update, is_foretold=True)
     return checked_push(created.repository.urls, [update], delivery_id=delivery)
 
 

@@ -20,7 +20,7 @@ from router.core.providers.interface import Sender
 from router.core.push import ArtifactPush, ArtifactUpdate, Ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from router.core.forms import Body
 
@@ -37,6 +37,7 @@ MAX_ARTIFACT_CHARACTERS = 512
 _PATH = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?|\[[0-9a-f:]+\](?::[0-9]{1,5})?")
+FIRST_YEAR = 2000
 MAX_MOMENT_BYTES = 64
 """The JSON of a moment that is still read; with nanoseconds it takes 32."""
 
@@ -98,7 +99,8 @@ def reference_tag(reference: str) -> str:
 def read_moment(told: msgspec.Raw) -> datetime | None:
     """When something was, told as text in RFC 3339.
 
-    Only the order of pushes is made of it: what cannot be read is not told, and no mistake.
+    Only the order of pushes is made of it: what cannot be read is not told, and no mistake. Nor is
+    one before there were registries, such as the zero time of Go.
     """
     if len(memoryview(told)) > MAX_MOMENT_BYTES:
         return None
@@ -106,7 +108,7 @@ def read_moment(told: msgspec.Raw) -> datetime | None:
         moment = datetime.fromisoformat(_MOMENT.decode(told))
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None
+    return moment if moment.tzinfo is not None and moment.year >= FIRST_YEAR else None
 
 
 def moment_of(seconds: int) -> datetime | None:
@@ -152,13 +154,19 @@ def checked_artifacts(
     if not made:
         reason = "no tag was pushed: a layer follows tags, not digests"
         return Ignored(reason=reason, delivery_id=delivery_id)
-    return ArtifactPush(updates=tuple(_without_repetitions(made)), delivery_id=delivery_id)
+    return ArtifactPush(updates=_without_repetitions(made), delivery_id=delivery_id)
 
 
-def _without_repetitions(updates: Iterable[ArtifactUpdate]) -> Iterator[ArtifactUpdate]:
-    """Leave out what says the same as the one of the same tag before it; the last one counts."""
-    last: dict[tuple[str, str], ArtifactUpdate] = {}
+def _without_repetitions(updates: Iterable[ArtifactUpdate]) -> tuple[ArtifactUpdate, ...]:
+    """Of those of one tag that say the same one after the other, the last; it has the newest
+    moment."""
+    kept: list[ArtifactUpdate] = []
+    places: dict[tuple[str, str], int] = {}
     for update in updates:
-        if last.get((update.artifact, update.tag)) != update:
-            last[update.artifact, update.tag] = update
-            yield update
+        key = (update.artifact, update.tag)
+        if key in places and kept[places[key]] == update:
+            kept[places[key]] = update
+        else:
+            places[key] = len(kept)
+            kept.append(update)
+    return tuple(kept)

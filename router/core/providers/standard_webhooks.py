@@ -57,7 +57,7 @@ def secret_trouble(secret: bytes) -> str | None:
         is_key = public_key(secret.removeprefix(PUBLIC_KEY_PREFIX)) is not None
         return None if is_key else "the secret begins with whpk_, and no Ed25519 key follows"
     is_token = signing_key(secret) is not None
-    return None if is_token else "the secret is no signing token: whsec_ and base64"
+    return None if is_token else "the secret is no signing token: it has to be whsec_ and base64"
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
@@ -99,5 +99,5 @@ def _signature(body: bytes, secret: bytes, delivery_id: str, timestamp: str) -> 
         return "v1a," + sign_ed25519(content, key=private)
     key = signing_key(secret)
     if key is None:
-        raise SettingsInvalid("the secret is no signing token: whsec_ and base64")
+        raise SettingsInvalid("the secret is no signing token: it has to be whsec_ and base64")
     return sign_standard(body, key=key, message_id=delivery_id, timestamp=timestamp)

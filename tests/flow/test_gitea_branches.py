@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from router.core.errors import MalformedPayload
 from router.core.model import Saved
 from router.core.providers.interface import json_body
 from router.core.verify import sign_sha256
@@ -19,10 +20,12 @@ from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import FakeStore
 
 
-async def make_parts() -> Parts:
+async def make_parts(ref: str = MAIN) -> Parts:
     clock = FakeClock()
     store = FakeStore(clock)
-    entry = make_repository({"a": ["a/"], "b": ["b/"]}, hook="gitea", force_pushes="impossible")
+    entry = make_repository(
+        {"a": ["a/"], "b": ["b/"]}, hook="gitea", ref=ref, force_pushes="impossible"
+    )
     routing = make_routing(entry, provider="gitea", generation=1)
     await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
     return Parts(
@@ -45,13 +48,13 @@ async def send(parts: Parts, event: str, payload: dict[str, Any]) -> Saved:
     return await Acceptor(parts).accept(parts.in_force.current.hooks["gitea"], headers, body)
 
 
-async def create(parts: Parts, number: int) -> Saved:
-    return await send(parts, "create", {"ref": "main", "ref_type": "branch", "sha": commit(number)})
+async def create(parts: Parts, number: int, name: str = "main") -> Saved:
+    return await send(parts, "create", {"ref": name, "ref_type": "branch", "sha": commit(number)})
 
 
-async def push(parts: Parts, before: int | None, after: int) -> Saved:
+async def push(parts: Parts, before: int | None, after: int, ref: str = MAIN) -> Saved:
     payload = {
-        "ref": MAIN,
+        "ref": ref,
         "before": ZERO if before is None else commit(before),
         "after": commit(after),
         "total_commits": 1,
@@ -65,34 +68,56 @@ def affected(saved: Saved) -> list[str]:
     return [match.layer for match in item.plan.matches if match.is_affected]
 
 
-@pytest.mark.parametrize("order", [(create, push), (push, create)])
-async def test_a_new_branch_calls_its_layers_once_and_the_next_push_is_exact(order: Any) -> None:
+async def test_a_new_branch_calls_its_layers_and_the_next_push_is_exact() -> None:
+    """Both events do, within moments of each other, so that the calls of the second coalesce."""
     parts = await make_parts()
-    told = [
-        await create(parts, 1) if send_one is create else await push(parts, None, 1)
-        for send_one in order
-    ]
-    assert affected(told[0]) == ["a", "b"]
-    assert affected(told[1]) == []
-    assert told[1].plans[0].plan.reason.startswith("the new ref was told of before")
+    assert affected(await create(parts, 1)) == ["a", "b"]
+    assert affected(await push(parts, None, 1)) == ["a", "b"]
     assert affected(await push(parts, 1, 2)) == ["a"]
+
+
+async def test_a_create_event_that_comes_second_leaves_the_next_push_unknown() -> None:
+    parts = await make_parts()
+    for number in (1, 2):
+        assert affected(await push(parts, number - 1 or None, number))
+        assert affected(await create(parts, 1)) == ["a", "b"]
+        assert affected(await push(parts, number, number + 1)) == ["a", "b"]
 
 
 async def test_a_branch_that_is_renamed_to_the_tracked_one_calls_its_layers() -> None:
     parts = await make_parts()
     await push(parts, 8, 9)
     assert affected(await create(parts, 1)) == ["a", "b"]
-    assert affected(await push(parts, 1, 2)) == ["a"]
+    assert affected(await push(parts, 1, 2)) == ["a", "b"]
+    assert affected(await push(parts, 2, 3)) == ["a"]
 
 
-async def test_a_create_event_that_comes_late_is_not_taken_for_the_second_one() -> None:
+async def test_another_new_branch_at_the_same_commit_is_not_told_of_before() -> None:
+    parts = await make_parts("refs/heads/release/*")
+    for name, number in (("release/1", 1), ("release/3", 2), ("release/2", 2)):
+        assert affected(await create(parts, number, name)) == ["a", "b"]
+        assert affected(await push(parts, None, number, f"refs/heads/{name}")) == ["a", "b"]
+
+
+async def test_a_branch_made_anew_at_the_commit_planned_last_heals_what_was_lost() -> None:
     parts = await make_parts()
     await push(parts, None, 1)
-    await push(parts, 1, 2)
-    assert affected(await create(parts, 1)) == ["a", "b"]
+    assert affected(await create(parts, 1)) == ["a", "b"], "a push to 2 was lost"
+    assert affected(await push(parts, None, 1)) == ["a", "b"]
 
 
 async def test_a_push_back_to_the_commit_planned_last_still_calls() -> None:
     parts = await make_parts()
     await push(parts, None, 1)
     assert affected(await push(parts, 5, 1)) == ["a", "b"], "the push to 5 was lost"
+
+
+async def test_the_create_event_of_a_tag_needs_no_commit() -> None:
+    saved = await send(await make_parts(), "create", {"ref": "v1", "ref_type": "tag"})
+    assert (saved.delivery.status, saved.plans) == ("ignored", ())
+
+
+@pytest.mark.parametrize("payload", [{"ref": ""}, {"ref": "main", "sha": ""}, {"sha": commit(1)}])
+async def test_that_of_a_branch_does(payload: dict[str, str]) -> None:
+    with pytest.raises(MalformedPayload):
+        await send(await make_parts(), "create", {"ref_type": "branch"} | payload)
