@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from router.cli.comparison import compare_manifests
-from router.cli.discovery import discover_all
+from router.cli.discovery import check_folder
 from router.cli.entries import REPOSITORY_OPTION, pick_entries
 from router.cli.manifests import CLUSTER_OPTION, SECRET_NAME_OPTION, imply_objects
 from router.cli.survey import Checkout, Finding, survey_entry
@@ -70,6 +70,14 @@ class _Result:
     help="A checkout, or a bare repository, to hold the layers against.",
 )
 @click.option("--at", metavar="REV", help="The commit whose files count.  [default: HEAD]")
+@click.option(
+    "--path",
+    "folders",
+    metavar="FOLDER",
+    multiple=True,
+    help="A folder that a cluster applies, such as clusters/prod; may be given several times."
+    "  [default: every file]",
+)
 @REPOSITORY_OPTION
 @click.option(
     "--manifests",
@@ -91,6 +99,7 @@ def check(
     files: tuple[Path, ...],
     repo: Path | None,
     at: str | None,
+    folders: tuple[str, ...],
     repository: str | None,
     manifests: Path | None,
     cluster: str | None,
@@ -111,9 +120,9 @@ def check(
         raise click.UsageError("--manifests goes with one routing file")
     if manifests is None and cluster is not None:
         raise click.UsageError("--cluster goes with --manifests")
-    if repo is None and (at is not None or repository is not None):
-        raise click.UsageError("--at and --repository go with --repo")
-    checkout = None if repo is None else _read(repo, at or "HEAD")
+    if repo is None and (at is not None or folders or repository is not None):
+        raise click.UsageError("--at, --path and --repository go with --repo")
+    checkout = None if repo is None else _read(repo, at or "HEAD", folders)
     results = [_check(file, checkout, repository) for file in files]
     if manifests is not None:
         naming = Naming(secret_name=secret_name)
@@ -127,9 +136,11 @@ def check(
         sys.exit(1)
 
 
-def _read(repo: Path, revision: str) -> Checkout:
+def _read(repo: Path, revision: str, folders: tuple[str, ...]) -> Checkout:
     snapshot = Snapshot(repo, resolve_commit(repo, revision))
-    return Checkout(repo=repo, snapshot=snapshot, flux=discover_all(snapshot))
+    for folder in folders:
+        check_folder(snapshot, repo, folder, revision)
+    return Checkout(repo=repo, snapshot=snapshot, folders=folders)
 
 
 def _check(file: Path, checkout: Checkout | None, repository: str | None) -> _Result:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from router.cli.discovery import discover_all, discover_below
+from router.cli.discovery import check_folder, discover_all, discover_below
 from router.cli.entries import (
     REPOSITORY_OPTION,
     own_urls,
@@ -27,7 +27,6 @@ from router.core.declared.derive import Derived, derive_layers
 from router.core.declared.files import Note
 from router.core.declared.ownership import Ours, own_kustomizations
 from router.core.errors import ConfigInvalid, SettingsInvalid
-from router.core.kustomize.names import folder_of
 from router.remote.git.checkout import resolve_commit
 from router.remote.git.snapshots import Snapshot
 
@@ -116,7 +115,12 @@ def _find_ours(file: Path, name: str | None, repo: Path) -> Ours:
         raise SettingsInvalid(
             f"{file}: {entry.name} has no `git`, and only git mode knows `build`, which is derived"
         )
-    return Ours(urls=own_urls(repo, entries), entry=entry, kustomizations=checked.kustomizations)
+    return Ours(
+        urls=own_urls(repo, entries),
+        entry=entry,
+        layers=checked.routing.layers,
+        kustomizations=checked.kustomizations,
+    )
 
 
 def _load(file: Path) -> Checked:
@@ -136,12 +140,9 @@ def _derive(repo: Path, rev: str, folder: str | None, ours: Ours) -> Derived:
     notes: tuple[Note, ...] = ()
     if folder is None:
         found = discover_all(snapshot)
-    elif snapshot.tree.is_folder(folder_of(folder)):
-        found, notes = discover_below(snapshot, folder, ours)
     else:
-        is_file = folder_of(folder) in snapshot.tree.files
-        told = f"{folder!r} is a file, no folder" if is_file else f"there is no folder {folder!r}"
-        raise SettingsInvalid(f"{repo}: {told} at {rev}")
+        check_folder(snapshot, repo, folder, rev)
+        found, notes = discover_below(snapshot, [folder], ours)
     owned = own_kustomizations(found, snapshot.tree, ours)
     closures = snapshot.closures({each.build for each in owned.kustomizations})
     derived = derive_layers(owned, found, snapshot.tree, closures)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from router.core.declared.charts import DESCRIPTIONS, read_dependencies
 from router.core.declared.files import FluxFiles, Note, may_matter, patch_files, read_flux
 from router.core.declared.ownership import own_kustomizations
+from router.core.errors import SettingsInvalid
 from router.core.kustomize.closure import Build
 from router.core.kustomize.names import folder_of
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, MANIFEST_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from router.core.declared.ownership import Ours
     from router.core.kustomize.closure import Closure
@@ -38,9 +40,9 @@ def discover_all(snapshot: Snapshot) -> FluxFiles:
 
 
 def discover_below(
-    snapshot: Snapshot, folder: str, ours: Ours
+    snapshot: Snapshot, folders: Collection[str], ours: Ours
 ) -> tuple[FluxFiles, tuple[Note, ...]]:
-    """What the build of *folder* applies of Flux, and what the builds of that apply; and notes on
+    """What the builds of *folders* apply of Flux, and what the builds of that apply; and notes on
     those builds of which something may be missing.
 
     Builds of other repositories than *ours* cannot be read. Raises SettingsInvalid.
@@ -48,7 +50,7 @@ def discover_below(
     notes: list[Note] = []
     contents: dict[str, bytes | None] = {}
     followed: set[Build] = set()
-    builds = {Build(folders=(folder_of(folder),))}
+    builds = {Build(folders=(folder_of(folder),)) for folder in folders}
     found = read_flux(contents)
     for _ in range(MAX_NESTING):
         closures = snapshot.closures(builds - followed)
@@ -64,7 +66,7 @@ def discover_below(
             break
     else:
         message = f"Kustomizations apply others more than {MAX_NESTING} deep, and no further"
-        notes.append(Note(file=folder, message=f"{message} ones are looked for"))
+        notes.append(Note(file=min(folders), message=f"{message} ones are looked for"))
     found = _complete(snapshot, contents)
     return found, tuple(sorted(notes, key=attrgetter("file")))
 
@@ -95,3 +97,11 @@ def _complete(snapshot: Snapshot, contents: dict[str, bytes | None]) -> FluxFile
 def _is_manifest(path: str) -> bool:
     name = path.rpartition("/")[2]
     return name.endswith((*MANIFEST_SUFFIXES, ".json")) or name in KUSTOMIZATION_FILES
+
+
+def check_folder(snapshot: Snapshot, repo: Path, folder: str, revision: str) -> None:
+    """Raises SettingsInvalid for what is no folder of the commit."""
+    if not snapshot.tree.is_folder(folder_of(folder)):
+        is_file = folder_of(folder) in snapshot.tree.files
+        told = f"{folder!r} is a file, no folder" if is_file else f"there is no folder {folder!r}"
+        raise SettingsInvalid(f"{repo}: {told} at {revision}")

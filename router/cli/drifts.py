@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from router.core.declared.objects import FluxKustomization
     from router.core.declared.ownership import NotDerived
     from router.core.drift import Differing, Drift, LeftOut, SharedSource, Uncovered, Unwatched
+    from router.core.flux_objects import Resource
 
 SHOWN_NAMES = 10
 """Files, or Kustomizations, that one finding names; JSON has all of them."""
@@ -66,42 +67,21 @@ def view_drift(drift: Drift) -> dict[str, Any]:
     """The same as JSON, without limits."""
     return {
         "unknownBuilds": [{"layer": layer, "reason": why} for layer, why in drift.unknown.items()],
-        "uncovered": [
-            {
-                "layer": each.layer,
-                "kustomization": each.kustomization and _view(each.kustomization),
-                "files": list(each.files),
-            }
-            for each in drift.uncovered
-        ],
-        "unwatched": [
-            {
-                "layer": each.layer,
-                "kustomization": _view(each.kustomization),
-                "files": list(each.files),
-            }
-            for each in drift.unwatched
-        ],
+        "uncovered": [_view_files(each) for each in drift.uncovered],
+        "unwatched": [_view_files(each) for each in drift.unwatched],
         "builds": _view_differing(drift, "build"),
         "components": _view_differing(drift, "components"),
         "dependencies": _view_differing(drift, "dependsOn"),
         "leftOut": [
             {
                 "layer": each.layer,
-                "source": {
-                    "name": each.source.name.name,
-                    "namespace": each.source.name.namespace,
-                    "file": each.source.file,
-                },
+                "source": {**_view_source(each.source.name), "file": each.source.file},
                 "files": list(each.files),
             }
             for each in drift.left_out
         ],
         "sharedSources": [
-            {
-                "source": {"name": each.source.name, "namespace": each.source.namespace},
-                "layers": list(each.layers),
-            }
+            {"source": _view_source(each.source), "layers": list(each.layers)}
             for each in drift.shared_sources
         ],
         "unserved": [_view(each) for each in drift.unserved],
@@ -114,6 +94,18 @@ def view_drift(drift: Drift) -> dict[str, Any]:
             for each in drift.remotes
         ],
     }
+
+
+def _view_files(each: Uncovered | Unwatched) -> dict[str, Any]:
+    return {
+        "layer": each.layer,
+        "kustomization": each.kustomization and _view(each.kustomization),
+        "files": list(each.files),
+    }
+
+
+def _view_source(source: Resource) -> dict[str, str]:
+    return {"name": source.name, "namespace": source.namespace}
 
 
 def _view_differing(drift: Drift, key: str) -> list[dict[str, Any]]:

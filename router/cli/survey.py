@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from router.cli.discovery import discover_all, discover_below
 from router.cli.drifts import tell_drift, view_drift
 from router.cli.entries import own_urls
 from router.cli.tables import counted, printable
@@ -50,16 +51,24 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """One commit of a local repository, and what its files hold of Flux."""
+    """One commit of a local repository, and which of its folders clusters apply."""
 
     repo: Path
     snapshot: Snapshot
-    flux: FluxFiles
+    folders: tuple[str, ...]
+    """None stand for all."""
 
     @property
     def told(self) -> str:
         """How many files there are, and at which commit."""
         return f"{counted(len(self.snapshot.tree.files), 'file')} at {self.snapshot.commit[:12]}"
+
+    def find(self, ours: Ours) -> FluxFiles:
+        """What the files hold of Flux, as far as clusters apply it. Raises SettingsInvalid."""
+        if not self.folders:
+            return discover_all(self.snapshot)
+        found, _ = discover_below(self.snapshot, self.folders, ours)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,7 @@ class Survey:
     entry: Repository
     places: Places
     checkout: Checkout
+    flux: FluxFiles
     coverage: Coverage
     drift: Drift
 
@@ -108,8 +118,7 @@ class Survey:
             ],
             **view_drift(self.drift),
             "unread": [
-                {"file": note.file, "reason": note.message}
-                for note in self.checkout.flux.unreadable
+                {"file": note.file, "reason": note.message} for note in self.flux.unreadable
             ],
         }
 
@@ -145,7 +154,7 @@ class Survey:
             )
 
     def _unread(self) -> Iterator[Finding]:
-        notes = self.checkout.flux.unreadable
+        notes = self.flux.unreadable
         if notes:
             told = counted(len(notes), "file")
             yield self._finding(
@@ -179,10 +188,11 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
         entry=entry,
         kustomizations=checked.kustomizations,
     )
-    owned = own_kustomizations(checkout.flux, snapshot.tree, ours)
+    flux = checkout.find(ours)
+    owned = own_kustomizations(flux, snapshot.tree, ours)
     builds = builds_to_read(entry, owned.kustomizations)
     found = snapshot.closures({*builds.values(), *(each.build for each in owned.kustomizations)})
-    beside, _ = find_beside(owned, checkout.flux, snapshot.tree, found)
+    beside, _ = find_beside(owned, flux, snapshot.tree, found)
     closures = {name: found[build] for name, build in builds.items()}
     reads = {name: closures[name].files for name in entry.builds}
     declared = Declared(
@@ -197,6 +207,7 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
         entry=entry,
         places=checked.places,
         checkout=checkout,
+        flux=flux,
         coverage=cover(entry.index, sorted(snapshot.tree.files), reads),
         drift=find_drift(entry, checked.routing.layers, declared, closures),
     )

@@ -51,7 +51,11 @@ def edit_layers(text: str, repository: str, derived: Sequence[DerivedLayer]) -> 
     *text* is that of a routing file that loads, or would with layers in each entry. Layers that are
     not derived stay, and are noted.
     """
-    file = _File(text, repository)
+    try:
+        file = _File(text, repository)
+    except yaml.YAMLError:  # an anchor that is defined twice
+        note = "the file is written in a form that cannot be changed here: change it by hand"
+        return Edited(text=text, notes=(note,), is_in_step=False)
     notes = [
         f"`{each.name}` is a layer of another entry in this file"
         for each in derived
@@ -62,10 +66,8 @@ def edit_layers(text: str, repository: str, derived: Sequence[DerivedLayer]) -> 
         for name in file.layers
         if name not in {each.name for each in derived}
     ]
-    changed, by_hand = _edit(file, derived, derived)
-    if changed is None:
-        changed, by_hand = _edit_one_by_one(file, derived)
-    return Edited(text=changed, notes=(*by_hand, *notes), is_in_step=not by_hand)
+    changed, by_hand = _edit_most(file, derived, derived)
+    return Edited(text=changed.text, notes=(*by_hand, *notes), is_in_step=not by_hand)
 
 
 def start_layers(text: str) -> str:
@@ -121,17 +123,23 @@ def _edit(
     return text if is_sound else None, edits.by_hand
 
 
-def _edit_one_by_one(file: _File, derived: Sequence[DerivedLayer]) -> tuple[str, Sequence[str]]:
-    """As many of the layers as can be changed."""
-    by_hand: list[str] = []
-    for layer in derived:
-        changed, told = _edit(file, derived, [layer])
-        if changed is None:
-            told = [f"layer `{layer.name}` cannot be changed in the form it has: change it by hand"]
-        else:
-            file = _File(changed, file.repository)
-        by_hand += told
-    return file.text, by_hand
+def _edit_most(
+    file: _File, derived: Sequence[DerivedLayer], chosen: Sequence[DerivedLayer]
+) -> tuple[_File, Sequence[str]]:
+    """With as many of the *chosen* layers as can be changed: those of a half of them that cannot be
+    changed together are tried by halves."""
+    changed, by_hand = _edit(file, derived, chosen)
+    if changed == file.text:
+        return file, by_hand
+    if changed is not None:
+        return _File(changed, file.repository), by_hand
+    if len(chosen) == 1:
+        told = f"layer `{chosen[0].name}` cannot be changed in the form it has: change it by hand"
+        return file, [told]
+    half = len(chosen) // 2
+    file, first = _edit_most(file, derived, chosen[:half])
+    file, second = _edit_most(file, derived, chosen[half:])
+    return file, [*first, *second]
 
 
 def _has(text: str, file: _File, wanted: Wanted, new: Sequence[str]) -> bool:

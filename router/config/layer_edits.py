@@ -160,16 +160,35 @@ def _change_flow(
     edits: Edits, node: yaml.SequenceNode, kept: Sequence[yaml.Node], add: Sequence[str]
 ) -> None:
     """Each item that goes takes the comma on its left with it; those that lead, the one on their
-    right."""
+    right. Comments stay."""
     first = node.value.index(kept[0])
     for number, each in enumerate(node.value):
-        if number < first:
-            after = node.value[number + 1].start_mark.index
-            edits.replace(each.start_mark.index, after, "")
+        if each not in kept and number < first:
+            start, end = each.start_mark.index, node.value[number + 1].start_mark.index
+            _remove(edits, start, end, each)
         elif each not in kept:
-            edits.replace(node.value[number - 1].end_mark.index, each.end_mark.index, "")
+            start, end = node.value[number - 1].end_mark.index, each.end_mark.index
+            _remove(edits, start, end, each)
     end = kept[-1].end_mark.index
     edits.replace(end, end, "".join(f", {scalar(text)}" for text in add))
+
+
+def _remove(edits: Edits, start: int, end: int, item: yaml.Node) -> None:
+    """Take the span with an item and a comma away; of one with comments, only these two."""
+    own = item.start_mark.index, item.end_mark.index
+    if "#" not in edits.text[start : own[0]] + edits.text[own[1] : end]:
+        edits.replace(start, end, "")
+        return
+    comma = _comma(edits.text, start if start < own[0] else own[1])
+    edits.replace(*own, "")
+    edits.replace(comma, comma + 1, "")
+
+
+def _comma(text: str, index: int) -> int:
+    """The first comma from *index* on that stands in no comment."""
+    while text[index] != ",":
+        index = text.index("\n", index) if text[index] == "#" else index + 1
+    return index
 
 
 def _covers(patterns: Sequence[str], path: str) -> bool:

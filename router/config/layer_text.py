@@ -13,7 +13,7 @@ from router.config.form import DEFAULT_NAMESPACE, DEFAULT_RECEIVER_TYPE
 from router.config.nodes import TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from router.core.declared.derive import DerivedLayer
 
@@ -34,8 +34,8 @@ def flow_list(texts: Iterable[str]) -> str:
     return f"[{', '.join(map(scalar, texts))}]"
 
 
-def layer_keys(layer: DerivedLayer, taken: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The keys of a layer after its name, with their values; those *taken* are left out."""
+def layer_keys(layer: DerivedLayer) -> list[tuple[str, str]]:
+    """The keys of a layer after its name, with their values."""
     keys = [("build", scalar(layer.build))]
     lists = (
         ("components", layer.components),
@@ -46,7 +46,7 @@ def layer_keys(layer: DerivedLayer, taken: Sequence[str] = ()) -> list[tuple[str
     receiver = _receiver(layer)
     if receiver:
         keys.append(("receiver", receiver))
-    return [(key, value) for key, value in keys if key not in taken]
+    return keys
 
 
 def block_layer(layer: DerivedLayer, indent: str) -> str:

@@ -11,7 +11,6 @@ class Edits:
 
     text: str
     spans: list[tuple[int, int, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
 
     def replace(self, start: int, end: int, new: str) -> None:

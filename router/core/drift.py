@@ -230,11 +230,12 @@ def _dependencies(
     """Only between layers that Flux knows; of several clusters, one that agrees is enough."""
     of_flux = {each.layer for each in kustomizations}
     for layer in entry.layers:
-        own = tuple(name for name in layer.depends_on if name in of_flux)
         found = [
             (each, tuple(name for name in dict.fromkeys(each.depends_on) if name in names))
             for each in _of(kustomizations, layer.name)
         ]
+        known = of_flux.union(*(flux for _, flux in found))
+        own = tuple(name for name in layer.depends_on if name in known)
         if found and all(set(flux) != set(own) for _, flux in found):
             first, flux = found[0]
             yield Differing(

@@ -331,3 +331,47 @@ def test_what_flux_fetches_by_itself_needs_no_layer(
         " `x` (clusters/x.yaml)"
     ]
     assert [each["name"] for each in view["polled" if is_polled else "unserved"]] == ["x"]
+
+
+def test_files_that_no_cluster_applies_count_unless_a_folder_is_told(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    repo.commit(
+        {
+            "prod/app.yaml": kustomization("app", f"path: ./apps\n  {VARIABLES}"),
+            "apps/a.yaml": "a: 1",
+            ".archive/vars.yaml": "kind: ConfigMap\nmetadata: {name: vars}",
+            ".archive/old.yaml": kustomization("old", "path: ./apps/old"),
+            "apps/old/a.yaml": "a: 1",
+        }
+    )
+    config = tmp_path / "router.yaml"
+    layers = "    layers:\n      - {name: app, build: ./apps}\n"
+    config.write_text(FILE.partition("    layers:")[0] + layers)
+    fleet = Fleet(repo=repo, config=config)
+
+    def told(*words: str) -> list[str]:
+        found = fleet.check(*words).stdout.splitlines()
+        return [line for line in found if "Flux" in line]
+
+    assert [".archive/" in line for line in told()] == [True, True]
+    assert told("--path", "prod") == []
+    assert told("--path", "prod", "--path", "./.archive/")[-1].endswith("`old` (.archive/old.yaml)")
+    result = fleet.check("--path", "gone")
+    assert "there is no folder 'gone' at HEAD" in str(result.exception)
+
+
+def test_a_dependency_on_a_layer_of_another_entry_is_none_that_differs(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    spec = "path: ./apps\n  dependsOn: [{name: other-all}]"
+    repo.commit({"prod/app.yaml": kustomization("app", spec), "apps/a.yaml": "a: 1"})
+    config = tmp_path / "router.yaml"
+    layers = "    layers:\n      - {name: app, build: ./apps, dependsOn: [other-all]}\n"
+    config.write_text(FILE.partition("    layers:")[0] + layers)
+    fleet = Fleet(repo=repo, config=config)
+    fleet.add_entry("other", "https://github.com/acme/other")
+    words = ("--repository", "fleet")
+    assert "depends on" not in fleet.check(*words).stdout
+    fleet.change("dependsOn: [other-all]", "dependsOn: []")
+    assert "depends on nothing, and its Kustomization (prod/app.yaml) on `other-all`" in (
+        fleet.check(*words).stdout
+    )

@@ -69,6 +69,12 @@ def edit(layers: str, *derived: DerivedLayer) -> str:
          "      - {name: x, build: ./x, components: []}\n"),
         ("      - {name: x, build: ./x, components: [b]}\n", {"components": ("c", "d")},
          "      - {name: x, build: ./x, components: [c, d]}\n"),
+        # comments between the items of a list in brackets
+        ("      - name: x\n        build: ./x\n        components: [\n          ./b, # b, gone\n"
+         "          ./c, # c, kept\n          # about d\n          ./d, # d\n        ]\n",
+         {"components": ("./c",)},
+         "      - name: x\n        build: ./x\n        components: [\n           # b, gone\n"
+         "          ./c # c, kept\n          # about d\n          , # d\n        ]\n"),
         # lists of lines
         ("      - name: x\n        build: ./x\n        components:\n        - b # b\n        # c\n"
          "        - c # c\n\n        # end\n        suspend: true\n", {"components": ("c", "d")},
@@ -179,6 +185,24 @@ def test_an_alias_in_a_list_stands_for_a_text_that_is_left_alone(
     assert edited.text == HEAD + before
     assert "of layer `x` is shared with others by an alias" in edited.notes[0]
     assert not edited.is_in_step
+
+
+def test_an_anchor_that_is_defined_twice_leaves_all_to_people() -> None:
+    before = "      - {name: a, paths: &p [a/]}\n      - {name: x, paths: &p [x/]}\n"
+    edited = edit_layers(HEAD + before, "fleet", [layer()])
+    assert (edited.text, edited.is_in_step) == (HEAD + before, False)
+    assert "change it by hand" in edited.notes[0]
+
+
+def test_one_of_many_layers_that_defies_changes_stops_no_other() -> None:
+    names = [f"l{number}" for number in range(40)]
+    before = "".join(f"      - {{name: {name}, paths: [{name}/]}}\n" for name in names)
+    odd = (
+        "      - {name: a, paths: [a/], receiver: {name: &r x}}\n      - {name: *r, paths: [x/]}\n"
+    )
+    edited = edit_layers(HEAD + before + odd, "fleet", [*map(layer, names), layer("a"), layer()])
+    assert edited.text.count("build:") == 41
+    assert edited.notes == ("layer `x` cannot be changed in the form it has: change it by hand",)
 
 
 def test_a_layer_in_a_form_that_defies_changes_is_left_and_the_others_are_not() -> None:

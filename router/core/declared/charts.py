@@ -6,7 +6,6 @@ https://helm.sh/docs/topics/charts/#chart-dependencies
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
@@ -14,7 +13,7 @@ from router.core.declared.values import VARIABLE, first_document, mappings, text
 from router.core.kustomize.names import folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxChart, FluxKustomization
@@ -46,13 +45,15 @@ def find_charts(
     source: folders, with a slash at their ends, and files. And notes on charts that cannot be
     followed."""
     dependencies = _Dependencies(found.contents)
-    made: dict[FluxKustomization, tuple[str, ...]] = {}
+    files = {chart.file for chart in found.objects.charts}
+    by_file = _applying(owned, closures, files)
+    made: dict[FluxKustomization, dict[str, None]] = {}
     notes = []
     for chart in found.objects.charts:
         if owned.sources.why_not(chart.source, chart.file) is not None:
             continue
         why = _why_not(chart, tree)
-        applying = [each for each in owned.kustomizations if _applies(closures[each.build], chart)]
+        applying = by_file[chart.file]
         fetching = [each for each in applying if each.source == chart.source]
         if why is None and not fetching:
             why = (
@@ -64,10 +65,10 @@ def find_charts(
             told = f"the chart `{chart.path or './'}` of {chart.owner} is not followed: {why}"
             notes.append(Note(file=chart.file, message=told))
             continue
+        parts = dict.fromkeys(_parts(chart, dependencies, tree))
         for each in fetching:
-            parts = chain(made.get(each, ()), _parts(chart, dependencies, tree))
-            made[each] = tuple(dict.fromkeys(parts))
-    return made, tuple(notes)
+            made.setdefault(each, {}).update(parts)
+    return {each: tuple(parts) for each, parts in made.items()}, tuple(notes)
 
 
 class _Dependencies:
@@ -91,8 +92,17 @@ class _Dependencies:
         return tuple(found)
 
 
-def _applies(closure: Closure, chart: FluxChart) -> bool:
-    return chart.file in closure.files or closure.unknown is not None
+def _applying(
+    owned: Owned, closures: Mapping[Build, Closure], files: Collection[str]
+) -> Mapping[str, Sequence[FluxKustomization]]:
+    """The Kustomizations whose builds read each of *files*, or may do so."""
+    found: dict[str, list[FluxKustomization]] = {file: [] for file in files}
+    for each in owned.kustomizations if files else ():
+        closure = closures[each.build]
+        read = files if closure.unknown is not None else closure.files.keys() & files
+        for file in read:
+            found[file].append(each)
+    return found
 
 
 def _why_not(chart: FluxChart, tree: Tree) -> str | None:

@@ -76,12 +76,14 @@ def derive_layers(
 
     *closures* are those of all these Kustomizations.
     """
-    roots = [each for each in owned.kustomizations if _is_root(each, owned, found, closures)]
-    layers, doubles = _one_a_name([each for each in owned.kustomizations if each not in roots])
-    names = frozenset(map(_by_layer, layers))
+    receivers = _Receivers(found)
+    roots = [each for each in owned.kustomizations if _is_root(each, owned, receivers, closures)]
+    apart = frozenset(roots)
+    layers, doubles = _one_a_name([each for each in owned.kustomizations if each not in apart])
+    names = frozenset({*map(_by_layer, layers), *owned.sources.ours.layers})
     beside, of_charts = find_beside(owned, found, tree, closures)
     return Derived(
-        layers=tuple(_layer(each, found, names, beside[each].paths) for each in layers),
+        layers=tuple(_layer(each, receivers, names, beside[each].paths) for each in layers),
         notes=(
             *found.unreadable,
             *owned.notes,
@@ -91,7 +93,7 @@ def derive_layers(
             *dict.fromkeys(_gone(layers, names)),
             *(note for each in layers for note in beside[each].notes),
             *of_charts,
-            *_unclear(layers, found),
+            *_unclear(layers, receivers),
             *_shared(layers),
         ),
     )
@@ -112,13 +114,16 @@ def find_beside(
 
 
 def _is_root(
-    each: FluxKustomization, owned: Owned, found: FluxFiles, closures: Mapping[Build, Closure]
+    each: FluxKustomization,
+    owned: Owned,
+    receivers: _Receivers,
+    closures: Mapping[Build, Closure],
 ) -> bool:
     """Whether it applies itself, as what `flux bootstrap` makes does, and nobody need be called for
     that. One that is a layer already is meant to be one."""
     entry = owned.sources.ours.entry
     is_layer = entry is not None and any(each.layer == layer.name for layer in entry.layers)
-    if is_layer or _receivers(each, found) or not owned.sources.are_polled(each):
+    if is_layer or receivers.of(each.source) or not owned.sources.are_polled(each):
         return False
     return each.file in closures[each.build].files
 
@@ -157,18 +162,18 @@ def _shared(layers: Sequence[FluxKustomization]) -> Iterator[Note]:
             yield Note(file=sharing[0].file, message=message)
 
 
-def _unclear(layers: Sequence[FluxKustomization], found: FluxFiles) -> Iterator[Note]:
+def _unclear(layers: Sequence[FluxKustomization], receivers: _Receivers) -> Iterator[Note]:
     for each in layers:
-        names = [f"`{receiver.name}`" for receiver in _receivers(each, found)]
+        names = [f"`{receiver.name}`" for receiver in receivers.of(each.source)]
         if len(names) > 1:
             told = f"`{each.layer}` gets no `receiver`: {', '.join(names)} have its source fetched"
             yield Note(file=each.file, message=told)
 
 
 def _layer(
-    each: FluxKustomization, found: FluxFiles, names: Collection[str], paths: tuple[str, ...]
+    each: FluxKustomization, receivers: _Receivers, names: Collection[str], paths: tuple[str, ...]
 ) -> DerivedLayer:
-    receivers = _receivers(each, found)
+    fetching = receivers.of(each.source)
     return DerivedLayer(
         name=each.layer,
         file=each.file,
@@ -176,19 +181,21 @@ def _layer(
         components=each.components,
         depends_on=tuple(dict.fromkeys(name for name in each.depends_on if name in names)),
         paths=paths,
-        receiver=receivers[0] if len(receivers) == 1 else None,
+        receiver=fetching[0] if len(fetching) == 1 else None,
     )
 
 
-def _receivers(each: FluxKustomization, found: FluxFiles) -> Sequence[FluxReceiver]:
-    """Those that have its source fetched, and can be called."""
-    return [
-        receiver
-        for receiver in found.objects.receivers
-        if receiver.type in RECEIVER_TYPES
-        and any(_triggers(resource, each.source) for resource in receiver.resources)
-    ]
+class _Receivers:
+    """Those that can be called, by what they have fetched."""
 
+    def __init__(self, found: FluxFiles) -> None:
+        self._by_resource: dict[Resource, list[FluxReceiver]] = {}
+        for receiver in found.objects.receivers:
+            if receiver.type in RECEIVER_TYPES:
+                for each in dict.fromkeys(receiver.resources):
+                    self._by_resource.setdefault(each, []).append(receiver)
 
-def _triggers(resource: Resource, source: Resource) -> bool:
-    return replace(resource, name=source.name) == source and resource.name in {source.name, "*"}
+    def of(self, source: Resource) -> Sequence[FluxReceiver]:
+        own = self._by_resource.get(source, [])
+        every = self._by_resource.get(replace(source, name="*"), [])
+        return [*own, *(each for each in every if not any(each is other for other in own))]

@@ -31,6 +31,7 @@ MOVED = _NOT_FOLLOWED.format(
 REDIRECTED = _NOT_FOLLOWED.format("the source of a Kustomization, or the URL or ref of one")
 RECHARTED = _NOT_FOLLOWED.format("the chart of a HelmRelease")
 RENAMED = "a namePrefix or nameSuffix here renames a Kustomization, and is not followed"
+TRANSFORMED = "a transformer here may change a Kustomization, and is not followed"
 TOO_MANY = f"it has more than {MAX_PATCHES} patches, and no further ones are looked at"
 
 _MARKS = (b"toolkit.fluxcd.io", b"ConfigMap", b"Secret")
@@ -180,7 +181,7 @@ class _Reading:
             for each in self._patches
             if each.sets("HelmRelease", HELM_API, *_CHART)
         }
-        told |= {(path, RENAMED) for path in self._renaming()}
+        told |= set(self._transforming())
         return tuple(Note(file=file, message=message) for file, message in sorted(told))
 
     def _with_source(self, each: FluxKustomization) -> FluxKustomization:
@@ -195,13 +196,14 @@ class _Reading:
         ]
         return replace(each, source=merged[0]) if len(set(merged)) == 1 else each
 
-    def _renaming(self) -> Iterator[str]:
+    def _transforming(self) -> Iterator[tuple[str, str]]:
+        files = {each.file for each in self._kustomizations}
         for folder, path in self._scopes.kustomizations.items():
             document = first_document(self._contents[path])
-            if document.get("namePrefix") or document.get("nameSuffix"):
-                files = {each.file for each in self._kustomizations}
-                if any(self._scopes.reaches(folder, file) for file in files):
-                    yield path
+            is_renaming = document.get("namePrefix") or document.get("nameSuffix")
+            is_changing = is_renaming or document.get("transformers")
+            if is_changing and any(self._scopes.reaches(folder, file) for file in files):
+                yield path, RENAMED if is_renaming else TRANSFORMED
 
     def _reached(
         self, kind: str, objects: Mapping[_Object, str], patches: Iterable[Patch]

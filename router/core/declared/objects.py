@@ -63,6 +63,8 @@ class FluxKustomization:
     """Layers likewise, of whatever namespace."""
     source: Resource
     """Of no kind where the file does not tell."""
+    has_namespace: bool = True
+    """The file tells its namespace; else it is taken to be flux-system, and may be another."""
     variables: tuple[FluxVariables, ...] = ()
     """`spec.postBuild.substituteFrom`."""
 
@@ -140,6 +142,7 @@ def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomizatio
         components=texts_in(spec, "components"),
         depends_on=tuple(text_in(each, "name") for each in mappings(spec.get("dependsOn"))),
         source=named(mapping_in(spec, "sourceRef"), own.namespace),
+        has_namespace=bool(text_in(document, "metadata", "namespace")),
         variables=tuple(
             FluxVariables(
                 object=named({**each, "namespace": None}, own.namespace),

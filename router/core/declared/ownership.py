@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from router.core.declared.files import Note
@@ -12,7 +13,7 @@ from router.core.declared.values import VARIABLE
 from router.core.flux_objects import LAYER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxKustomization
@@ -32,6 +33,8 @@ class Ours:
     """It is called something, not only known by its path."""
     entry: Repository | None = None
     """The entry whose ref counts; None where every ref does."""
+    layers: Collection[str] = ()
+    """All layers of the file, those of other entries, too."""
     kustomizations: Collection[str] = ()
     """How clusters call the Kustomizations of layers, with LAYER for the layer's name."""
 
@@ -45,38 +48,59 @@ class Ours:
         return name
 
 
-@dataclass(frozen=True, slots=True)
 class Sources:
     """The GitRepositories that files hold, as seen from the repository that has the files."""
 
-    by_name: Mapping[Resource, Sequence[FluxSource]]
-    ours: Ours
-    forked: Collection[str] = ()
-    """URLs of other repositories that this one is taken to be a fork or a mirror of."""
+    def __init__(self, sources: Sequence[FluxSource], ours: Ours, forked: Collection[str]) -> None:
+        """*forked* are URLs of others that this one is taken to be a fork or a mirror of."""
+        self.ours = ours
+        self.by_name: dict[Resource, list[FluxSource]] = {}
+        self._by_text: dict[str, list[FluxSource]] = {}
+        self._urls = frozenset({*ours.urls, *forked})
+        self._files = frozenset(each.file for each in sources)
+        self._known: dict[tuple[Resource, str, bool], Sequence[FluxSource]] = {}
+        for each in sources:
+            self.by_name.setdefault(each.name, []).append(each)
+            self._by_text.setdefault(each.name.name, []).append(each)
 
-    def of(self, name: Resource, file: str) -> list[FluxSource]:
-        """Those of that name, the nearest to *file* where several clusters have one."""
-        same = self.by_name.get(name, ())
-        nearest = max((nearness(each.file, file) for each in same), default=0)
-        return [each for each in same if nearness(each.file, file) == nearest]
+    def of(self, name: Resource, file: str, *, is_sure: bool = True) -> Sequence[FluxSource]:
+        """Those of that name, the nearest to *file* where several clusters have one.
+
+        Where the namespace is not sure, as where a kustomization sets it, the name alone tells.
+        """
+        key = (name, file if file in self._files else f"{dirname(file)}/", is_sure)
+        if key not in self._known:
+            same = self.by_name.get(name) or [
+                each
+                for each in self._by_text.get(name.name, ())
+                if not (is_sure and each.has_namespace)
+            ]
+            nearest = max((nearness(each.file, file) for each in same), default=0)
+            self._known[key] = [each for each in same if nearness(each.file, file) == nearest]
+        return self._known[key]
 
     def are_polled(self, each: FluxKustomization) -> bool:
         """Whether Flux fetches the source of a Kustomization often by itself."""
-        found = self.of(each.source, each.file)
+        found = self.of(each.source, each.file, is_sure=each.has_namespace)
         return bool(found) and all(source.is_polled for source in found)
 
-    def why_not(self, name: Resource, file: str) -> str | None:
+    def why_not(self, name: Resource, file: str, *, is_sure: bool = True) -> str | None:
         """Why what *file* builds of that source is not of this repository and ref, or None.
 
         A source that no file tells enough of may be ours: `flux bootstrap` may have made it, or a
         patch tells the rest.
         """
-        reasons = [self._why_not(each) for each in self.of(name, file)]
-        return reasons[0] if reasons and None not in reasons else None
+        first = None
+        for each in self.of(name, file, is_sure=is_sure):
+            reason = self._why_not(each)
+            if reason is None:
+                return None
+            first = first or reason
+        return first
 
     def _why_not(self, source: FluxSource) -> str | None:
         told, entry = f"its source `{source.name.name}`", self.ours.entry
-        if source.url and source.url not in {*self.ours.urls, *self.forked}:
+        if source.url and source.url not in self._urls:
             return f"{told} is another repository"
         if source.is_pinned:
             return f"{told} stays at one commit"
@@ -116,20 +140,19 @@ class Owned:
 
 
 def _find_sources(found: FluxFiles, ours: Ours) -> Sources:
-    """The sources that *found* holds. Where each is told to be another repository than *ours*, the
-    files may be those of a fork or a mirror, which mostly has the same name."""
+    """The sources that *found* holds. Where none is told to be *ours*, the files may be those of a
+    fork or a mirror, which mostly has the same name."""
     sources = found.objects.sources
-    by_name: dict[Resource, list[FluxSource]] = {}
-    for each in sources:
-        by_name.setdefault(each.name, []).append(each)
-    wanted = {each.source for each in found.objects.kustomizations if each.source.kind == GIT}
-    others = {each.url for each in sources} - {*ours.urls}
-    is_here = "" in others or any(each.url in ours.urls for each in sources)
-    if is_here or not wanted <= by_name.keys():
-        return Sources(by_name, ours)
+    others = {each.url for each in sources} - {""}
+    if not others.isdisjoint(ours.urls):
+        return Sources(sources, ours, ())
     names = {_last(url) for url in ours.urls}
-    forked = {url for url in others if not ours.is_named or _last(url) in names}
-    return Sources(by_name, ours, forked)
+    forked = {url for url in others if _last(url) in names}
+    wanted = {each.source for each in found.objects.kustomizations if each.source.kind == GIT}
+    are_told = wanted <= {each.name for each in sources if each.url}
+    if not forked and not ours.is_named and are_told:
+        forked = others  # one of them must be
+    return Sources(sources, ours, forked)
 
 
 def _last(url: str) -> str:
@@ -157,7 +180,7 @@ def _why_elsewhere(each: FluxKustomization, sources: Sources) -> str | None:
     """Why a Kustomization is not built of this repository and ref, or None."""
     if each.source.kind not in {GIT, ""}:
         return f"its source is of kind {each.source.kind}"
-    return sources.why_not(each.source, each.file)
+    return sources.why_not(each.source, each.file, is_sure=each.has_namespace)
 
 
 def _why_not(each: FluxKustomization, tree: Tree) -> str | None:

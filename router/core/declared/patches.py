@@ -188,7 +188,7 @@ def _replacements(
                 folder=folder,
                 file=file,
                 target=mapping_in(target, "select"),
-                text=Text([_operations(texts_in(target, "fieldPaths"))], frozenset()),
+                text=Text([_operations(texts_in(target, "fieldPaths") or (_NAME,))], frozenset()),
                 source=mapping_in(each, "source"),
             )
 

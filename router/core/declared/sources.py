@@ -40,6 +40,8 @@ class FluxSource:
     """A GitRepository, as a file has it."""
 
     name: Resource
+    has_namespace: bool = True
+    """The file tells its namespace; else it is taken to be flux-system, and may be another."""
     file: str
     url: str
     """Normalized, and in lower case; "" if the file does not tell."""
@@ -60,6 +62,7 @@ def read_source(file: str, document: Mapping[str, Value]) -> FluxSource:
     commit = text_in(ref, "commit")
     return FluxSource(
         name=own_name(document),
+        has_namespace=bool(text_in(document, "metadata", "namespace")),
         file=file,
         url=normalize_url(url).lower() if url and VARIABLE not in url else "",
         ref=_ref(ref) or (DEFAULT_REF if url and not ref else ""),

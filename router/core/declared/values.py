@@ -34,7 +34,7 @@ def objects_in(content: bytes) -> Iterator[Mapping[str, Value]]:
     """Every object of a file, those in lists of objects, too. Raises Unreadable."""
     for document in read_documents(content):
         if isinstance(document, dict):
-            is_list = document.get("kind") == "List"
+            is_list = text_in(document, "kind").endswith("List") and "items" in document
             yield from mappings(document.get("items")) if is_list else [document]
 
 

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxKustomization, FluxVariables
     from router.core.declared.patches import Patch
+    from router.core.flux_objects import Resource
     from router.core.kustomize.documents import Value
+
+MAX_RELATED = 500
+"""Definitions of one name, or changes of them, of which each is compared with each."""
 
 _GENERATORS = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}
 _NAME = re.compile(rb"[A-Za-z0-9.-]+")
@@ -64,6 +68,7 @@ class Variables:
         names |= {text_in(each.source, "name") for each in found.patches}
         self._definitions = _read_definitions(found, names)
         self._patches = {kind: _by_name(found.patches, kind) for kind in _GENERATORS}
+        self._known: dict[tuple[Resource, bool], Mapping[str, frozenset[str]]] = {}
 
     def find(self, each: FluxKustomization) -> VariableFiles:
         """Of objects of one name in several clusters, the nearest count. So do patches, as far as
@@ -72,41 +77,63 @@ class Variables:
         unsure: set[str] = set()
         notes = []
         for variables in dict.fromkeys(each.variables):
-            parts = self._parts(each.file, variables) if _is_named(variables) else []
-            files |= dict.fromkeys(file for part in parts for file in part.files)
-            unsure |= {file for part in self._alternatives(parts) for file in part.files}
+            parts = self._parts(each, variables) if _is_named(variables) else []
+            files |= dict.fromkeys(file for part, _ in parts for file in part.files)
+            unsure |= {file for part, is_sure in parts if not is_sure for file in part.files}
             if not parts and not variables.is_optional:
                 notes.append(Note(file=each.file, message=_absent(each, variables)))
         return VariableFiles(files=tuple(files), unsure=frozenset(unsure), notes=tuple(notes))
 
-    def _parts(self, file: str, variables: FluxVariables) -> Sequence[_Part]:
+    def _parts(
+        self, each: FluxKustomization, variables: FluxVariables
+    ) -> Sequence[tuple[_Part, bool]]:
+        """What counts, and whether it is sure that it does."""
         wanted = variables.object
-        defined = [
-            part
-            for part in self._definitions.get((wanted.kind, wanted.name), ())
-            if part.namespace in {"", wanted.namespace}
-        ]
-        near = self._choose(file, defined)
+        defined = self._definitions.get((wanted.kind, wanted.name), ())
+        here = [part for part in defined if part.namespace in {"", wanted.namespace}]
+        if not here and not each.has_namespace:  # a kustomization may set it
+            here = [*defined]
+        near = self._choose(each.file, (wanted, False), here)
         by_name = self._patches.get(wanted.kind, {})
         changes = [
             _Part(patch.by, (patch.file, *self._copied(patch)))
             for patch in (*by_name.get(wanted.name, ()), *by_name.get("", ()))
             if patch.changes(wanted.kind, wanted.name)
-            and any(self._found.scopes.reaches(patch.folder, part.by) for part in near)
+            and any(self._found.scopes.reaches(patch.folder, part.by) for part, _ in near)
         ]
-        return (*near, *self._choose(file, changes))
+        return (*near, *self._choose(each.file, (wanted, True), changes))
 
-    def _choose(self, file: str, parts: Sequence[_Part]) -> Sequence[_Part]:
-        """The nearest to *file*, and those that the same builds read."""
+    def _choose(
+        self, file: str, key: tuple[Resource, bool], parts: Sequence[_Part]
+    ) -> Sequence[tuple[_Part, bool]]:
+        """The nearest to *file*, and those that the same builds read. Not sure are those of which
+        there may be another one instead, as of another cluster: unless they stand in the folder of
+        *file*, or one above or below it."""
+        related = self._relations(key, frozenset(part.by for part in parts))
         best = max((nearness(part.by, file) for part in parts), default=0)
-        near = {part.by for part in parts if nearness(part.by, file) == best}
-        return [part for part in parts if any(self._is_related(part.by, by) for by in near)]
+        near = [part.by for part in parts if nearness(part.by, file) == best]
+        chosen = frozenset[str]().union(*(related[by] for by in near))
+        return [
+            (part, related.keys() <= related[part.by] or _is_around(part.by, file))
+            for part in parts
+            if part.by in chosen
+        ]
 
-    def _alternatives(self, parts: Sequence[_Part]) -> Iterator[_Part]:
-        """Those of which no build reads both, as of two clusters."""
-        for part in parts:
-            if not all(self._is_related(part.by, other.by) for other in parts):
-                yield part
+    def _relations(
+        self, key: tuple[Resource, bool], files: frozenset[str]
+    ) -> Mapping[str, frozenset[str]]:
+        """For each of *files* those that some build reads together with it; for very many, all."""
+        known = self._known.get(key)
+        if known is None or known.keys() != files:
+            if len(files) > MAX_RELATED:
+                known = dict.fromkeys(files, files)
+            else:
+                known = {
+                    one: frozenset(other for other in files if self._is_related(one, other))
+                    for one in files
+                }
+            self._known[key] = known
+        return known
 
     def _is_related(self, one: str, other: str) -> bool:
         reaches = self._found.scopes.reaches
@@ -118,6 +145,12 @@ class Variables:
         for part in self._definitions.get(key, ()):
             if self._found.scopes.reaches(patch.folder, part.by):
                 yield from part.files
+
+
+def _is_around(one: str, other: str) -> bool:
+    """Whether the folder of one file is that of the other, or above it."""
+    ones, others = dirname(one), dirname(other)
+    return f"{ones}/".startswith(f"{others}/") or f"{others}/".startswith(f"{ones}/")
 
 
 def _by_name(patches: Sequence[Patch], kind: str) -> Mapping[str, Sequence[Patch]]:

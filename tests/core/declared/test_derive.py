@@ -90,6 +90,25 @@ def test_components_and_dependencies_are_taken_over() -> None:
     assert derived.layers[0].depends_on == ("b",)
 
 
+def test_a_list_of_kustomizations_is_read() -> None:
+    indented = kustomization("b").replace("\n", "\n  ")
+    assert only(ks="kind: KustomizationList\nitems:\n- " + indented).name == "b"
+
+
+def test_dependencies_on_layers_of_other_entries_are_kept() -> None:
+    spec = "path: apps\n  dependsOn: [{name: elsewhere}, {name: gone}]"
+    found = read_flux({"ks.yaml": kustomization("a", spec).encode()})
+    tree = make_tree({"apps/a": ""})
+    ours = Ours(urls={OWN_NAME}, layers={"elsewhere"})
+    owned = own_kustomizations(found, tree, ours)
+    closures = {each.build: Closure(files={}) for each in owned.kustomizations}
+    derived = derive_layers(owned, found, tree, closures)
+    assert derived.layers[0].depends_on == ("elsewhere",)
+    assert [note.message for note in derived.notes] == [
+        "`a` depends on `gone`, which is no layer here"
+    ]
+
+
 def test_objects_in_lists_and_in_several_documents_are_found() -> None:
     indented = kustomization("b").replace("\n", "\n  ")
     several = kustomization("a") + "---\nkind: List\nitems:\n- " + indented
@@ -213,6 +232,9 @@ ANY = "{kind: any, metadata: {name: any}, spec: {path: ./other}}"
           "p": '[{"op": "replace", "path": "/spec", "value": {}}]'}, "p.yaml"),
         ({"kustomization": "patches: [{path: p.yaml, target: {kind: Kustomization, name: a}}]",
           "p": '[{"op": "replace", "path": "/metadata/name", "value": "b"}]'}, "p.yaml"),
+        ({"kustomization": "replacements: [{targets: [{select: {kind: Kustomization}}]}]"},
+         "kustomization.yaml"),
+        ({"kustomization": "transformers: [t.yaml]\nresources: [ks.yaml]"}, "kustomization.yaml"),
         ({"kustomization": "namePrefix: prod-\nresources: [ks.yaml]"}, "kustomization.yaml"),
         ({"x/kustomization": "nameSuffix: -prod\nresources: [../y]",
           "y/kustomization": "resources: [../ks.yaml]"}, "x/kustomization.yaml"),
@@ -250,7 +272,7 @@ def test_very_many_patches_are_told_and_not_all_looked_at() -> None:
     """A few bytes of aliases may name each a thousand times."""
     ten = ", ".join(["*p"] * 99)
     lists = "".join(f"  - {{targets: [*t{', *t' * 99}]}}\n" for _ in range(60))
-    file = f"x: &t {{select: {{kind: Kustomization}}}}\nreplacements:\n{lists}# {ten}\n"
+    file = f"x: &t {{select: {{kind: Ingress}}}}\nreplacements:\n{lists}# {ten}\n"
     (note,) = derive(ks=kustomization("a"), kustomization=file).notes
     assert note.message == "it has more than 5000 patches, and no further ones are looked at"
 

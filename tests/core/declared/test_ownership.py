@@ -212,3 +212,41 @@ def test_a_patched_source_of_a_kustomization_that_has_one_is_told() -> None:
 def test_a_source_that_nobody_knows_is_told(name: str) -> None:
     _, others = own({"all.yaml": kustomization("a", source=name)})
     assert others["a"].startswith("its source is not known")
+
+
+@pytest.mark.parametrize(
+    ("of_source", "of_kustomization", "reference", "is_found"),
+    [
+        # A kustomization sets the namespace of what has none.
+        ("", "podinfo", "podinfo", True),
+        ("podinfo", "", "", True),
+        ("", "", "podinfo", True),
+        ("podinfo", "", "podinfo", True),
+        # Each tells its own: another source, which no file has.
+        ("podinfo", "apps", "", False),
+    ],
+)
+def test_a_source_whose_namespace_a_kustomization_may_set_is_found_by_its_name(
+    of_source: str, of_kustomization: str, reference: str, is_found: bool
+) -> None:
+    def told(namespace: str) -> str:
+        return f", namespace: {namespace}" if namespace else ""
+
+    flux = ", namespace: flux-system"
+    text = source("a", url=OWN) + source("b", url=OTHER).replace(flux, told(of_source))
+    text += kustomization("x", source=f"{{kind: GitRepository, name: b{told(reference)}}}").replace(
+        flux, told(of_kustomization)
+    )
+    assert own({"all.yaml": text}) == (([], {"x": ELSEWHERE}) if is_found else (["x"], {}))
+
+
+def test_where_a_checkout_has_no_name_that_of_its_folder_tells_a_source() -> None:
+    files = {"all.yaml": source("a", url="https://git.example/else/fleet") + used("a")
+             + source("b", url=OTHER) + used("b")}  # fmt: skip
+    assert own(files, is_named=False) == (["a"], {"b": ELSEWHERE})
+
+
+def test_a_fork_with_a_source_that_nothing_tells_is_a_fork_still() -> None:
+    files = {"all.yaml": source("a", url="https://git.example/else/fleet") + used("a")
+             + source("b", url="${URL}") + used("b") + "---\n" + used("c")}  # fmt: skip
+    assert own(files) == (["a", "b", "c"], {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.core.declared.files import read_flux
-from router.core.declared.variables import Variables
+from router.core.declared.variables import MAX_RELATED, Variables
 from tests.core.declared.test_derive import derive, kustomization, only
 
 FROM = "postBuild: {{substituteFrom: [{}]}}"
@@ -106,6 +106,10 @@ PROD, LAB = "clusters/prod/kustomization", "clusters/lab/kustomization"
         # Two clusters with an object of one name each.
         ("clusters/prod/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
          ["clusters/prod/vars.yaml"], []),
+        ("clusters/prod/a", {"settings/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
+         ["clusters/lab/vars.yaml"], ["clusters/lab/vars.yaml"]),
+        ("clusters/prod/apps/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
+         ["clusters/prod/vars.yaml"], []),
         ("base/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
          ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"],
          ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"]),
@@ -159,3 +163,17 @@ def test_variables_from_what_no_file_defines_are_told(each: str, told: str) -> N
 def test_nothing_is_told_of_optional_ones() -> None:
     spec = FROM.format("{kind: Secret, name: y, optional: true}, {kind: Secret, optional: 'true'}")
     assert only(ks=kustomization("a", spec)).paths == ()
+
+
+def test_an_object_whose_namespace_a_kustomization_may_set_is_found() -> None:
+    without = kustomization("a", VARS).replace(", namespace: flux-system", "")
+    vars_of_net = "kind: ConfigMap\nmetadata: {name: vars, namespace: net}"
+    assert only(ks=without, vars=vars_of_net).paths == ("vars.yaml",)
+    derived = derive(ks=kustomization("a", VARS), vars=vars_of_net)
+    assert derived.layers[0].paths == ()
+
+
+def test_of_very_many_clusters_all_may_count() -> None:
+    many = {f"clusters/c{number}/vars": DEFINED for number in range(MAX_RELATED + 1)}
+    layer = only(ks=kustomization("a", VARS), **many)
+    assert len(layer.paths) == len(many)
