@@ -15,6 +15,7 @@ import click
 from router.cli.discovery import check_folder, discover_all, discover_below
 from router.cli.entries import (
     REPOSITORY_OPTION,
+    ours_of,
     own_urls,
     pick_entries,
 )
@@ -86,7 +87,7 @@ def derive(
     file = target or shown
     if file is None and repository is not None:
         raise click.UsageError("--repository goes with --config or --write")
-    ours = _find_ours(file, repository, repo) if file is not None else _ours_of(repo)
+    ours = _find_ours(file, repository, repo) if file is not None else _unfiled(repo)
     derived = _derive(repo, rev, folder, ours)
     _tell(f"{note.file}: {note.message}" for note in derived.notes)
     if file is None or ours.entry is None:
@@ -96,7 +97,7 @@ def derive(
         _bring_in_step(file, ours.entry.name, derived, is_written=target is not None)
 
 
-def _ours_of(repo: Path) -> Ours:
+def _unfiled(repo: Path) -> Ours:
     urls = own_urls(repo)
     return Ours(urls=urls, is_named=len(urls) > 1)
 
@@ -115,12 +116,7 @@ def _find_ours(file: Path, name: str | None, repo: Path) -> Ours:
         raise SettingsInvalid(
             f"{file}: {entry.name} has no `git`, and only git mode knows `build`, which is derived"
         )
-    return Ours(
-        urls=own_urls(repo, entries),
-        entry=entry,
-        layers=checked.routing.layers,
-        kustomizations=checked.kustomizations,
-    )
+    return ours_of(repo, entry, checked)
 
 
 def _load(file: Path) -> Checked:

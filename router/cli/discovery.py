@@ -15,7 +15,7 @@ from router.core.kustomize.names import folder_of
 from router.core.kustomize.walk import KUSTOMIZATION_FILES, MANIFEST_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from router.core.declared.ownership import Ours
@@ -52,6 +52,7 @@ def discover_below(
     followed: set[Build] = set()
     builds = {Build(folders=(folder_of(folder),)) for folder in folders}
     found = read_flux(contents)
+    notes += _elsewhere(snapshot.closures(builds).values())
     for _ in range(MAX_NESTING):
         closures = snapshot.closures(builds - followed)
         followed |= builds
@@ -76,6 +77,12 @@ def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:
         if closure.unknown is not None:
             message = f"what its build reads is not known: {closure.unknown}"
             yield Note(file=build.folders[0] or ".", message=message)
+
+
+def _elsewhere(closures: Iterable[Closure]) -> Iterator[Note]:
+    for remote in (remote for closure in closures for remote in closure.remotes):
+        message = f"what `{remote.url}` applies, which is elsewhere, is not looked at"
+        yield Note(file=remote.by, message=message)
 
 
 def _complete(snapshot: Snapshot, contents: dict[str, bytes | None]) -> FluxFiles:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from router.config.load import check_file
+from router.core.declared.ownership import Ours
 from router.core.errors import ConfigInvalid
 from router.core.naming import normalize_url
 from router.remote.git.checkout import read_remote_urls
@@ -15,6 +16,7 @@ from router.remote.git.checkout import read_remote_urls
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from router.config.load import Checked
     from router.core.routing import Repository, Routing
 
 CONFIG_OPTION = click.option(
@@ -79,6 +81,18 @@ def own_urls(repo: Path, entries: Iterable[Repository] = ()) -> frozenset[str]:
     and in lower case, as most hosts tell no others apart."""
     own = {normalize_url(url).lower() for url in (*read_remote_urls(repo), str(repo.resolve()))}
     return frozenset(own.union(*map(_urls, entries)))
+
+
+def ours_of(repo: Path, entry: Repository, checked: Checked) -> Ours:
+    """What a routing file without problems tells of the repository at *repo*, for one entry."""
+    remotes, layers = own_urls(repo), () if checked.routing is None else checked.routing.layers
+    return Ours(
+        urls=own_urls(repo, (entry,)),
+        may_be_fork=remotes.isdisjoint(_urls(entry)),
+        entry=entry,
+        layers=layers,
+        kustomizations=checked.kustomizations,
+    )
 
 
 def _urls(entry: Repository) -> set[str]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from router.cli.discovery import discover_all, discover_below
 from router.cli.drifts import tell_drift, view_drift
-from router.cli.entries import own_urls
+from router.cli.entries import ours_of
 from router.cli.tables import counted, printable
 from router.core.coverage import cover
 from router.core.declared.derive import find_beside
-from router.core.declared.ownership import Ours, own_kustomizations
+from router.core.declared.ownership import own_kustomizations
 from router.core.drift import Declared, builds_to_read, find_drift
 from router.core.model import Problem
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from router.config.report import Place
     from router.core.coverage import Coverage, SharedFiles
     from router.core.declared.files import FluxFiles
+    from router.core.declared.ownership import Ours
     from router.core.drift import Drift
     from router.core.routing import Repository
     from router.remote.git.snapshots import Snapshot
@@ -67,8 +68,8 @@ class Checkout:
         """What the files hold of Flux, as far as clusters apply it. Raises SettingsInvalid."""
         if not self.folders:
             return discover_all(self.snapshot)
-        found, _ = discover_below(self.snapshot, self.folders, ours)
-        return found
+        found, notes = discover_below(self.snapshot, self.folders, ours)
+        return replace(found, unreadable=(*notes, *found.unreadable))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,7 @@ class Survey:
                 "note",
                 self.places.entries[self.entry.name],
                 f"{told} may hold Flux Kustomizations and cannot be read, such as "
-                f"{printable(notes[0].file)}: {notes[0].message}",
+                f"{printable(notes[0].file)}: {printable(notes[0].message)}",
             )
 
     def _finding(self, level: Level, place: Place, message: str) -> Finding:
@@ -183,11 +184,7 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
     assert checked.routing is not None
     assert checked.places is not None
     snapshot = checkout.snapshot
-    ours = Ours(
-        urls=own_urls(checkout.repo, (entry,)),
-        entry=entry,
-        kustomizations=checked.kustomizations,
-    )
+    ours = ours_of(checkout.repo, entry, checked)
     flux = checkout.find(ours)
     owned = own_kustomizations(flux, snapshot.tree, ours)
     builds = builds_to_read(entry, owned.kustomizations)

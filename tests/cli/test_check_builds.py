@@ -356,6 +356,8 @@ def test_files_that_no_cluster_applies_count_unless_a_folder_is_told(tmp_path: P
     assert [".archive/" in line for line in told()] == [True, True]
     assert told("--path", "prod") == []
     assert told("--path", "prod", "--path", "./.archive/")[-1].endswith("`old` (.archive/old.yaml)")
+    repo.commit({"prod/kustomization.yaml": "resources: [app.yaml, gone.yaml]"})
+    assert any("prod: what its build reads is not known" in line for line in told("--path", "prod"))
     result = fleet.check("--path", "gone")
     assert "there is no folder 'gone' at HEAD" in str(result.exception)
 

@@ -224,6 +224,17 @@ def test_a_checkout_of_another_repository_is_told(tmp_path: Path, file: Path) ->
     assert told not in run(*words).stderr
 
 
+def test_what_a_folder_applies_from_elsewhere_is_told(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "fleet")
+    url = "https://github.com/acme/fleet//clusters/base?ref=main"
+    repo.commit({"prod/kustomization.yaml": f"resources: ['{url}']"})
+    result = run("derive", "--repo", str(repo.path), "--path", "prod")
+    assert (result.stdout, result.stderr) == (
+        "layers: []\n",
+        f"prod/kustomization.yaml: what `{url}` applies, which is elsewhere, is not looked at\n",
+    )
+
+
 def test_a_build_that_is_not_whole_is_told(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "fleet")
     repo.commit({"prod/kustomization.yaml": "resources: [ks.yaml, gone.yaml]",

@@ -45,14 +45,20 @@ def test_a_moment_in_seconds(seconds: int, moment: datetime | None) -> None:
     assert moment_of(seconds) == moment
 
 
-def test_of_repetitions_the_newest_moment_stays() -> None:
+LATER = SECOND + timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    "moments", [(SECOND, LATER), (LATER, SECOND), (LATER, None), (None, LATER)]
+)
+def test_of_repetitions_the_newest_moment_stays(moments: tuple[datetime | None, ...]) -> None:
     tags = [
         checked_artifact(artifact="ghcr.io/acme/app", tag="main", digest=None, pushed_at=moment)
-        for moment in (SECOND, SECOND + timedelta(seconds=20))
+        for moment in moments
     ]
     push = checked_artifacts(tags, delivery_id=None)
     assert isinstance(push, ArtifactPush)
-    assert [update.pushed_at for update in push.updates] == [tags[1].pushed_at]
+    assert [update.pushed_at for update in push.updates] == [LATER]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def read_flux(had: Mapping[str, bytes | None]) -> FluxFiles:
         told += [Note(file=path, message=TOO_MANY)] * (len(some) > MAX_PATCHES)
     apart = {patch.file for patch in patches if patch.file != patch.by} - scopes.resources()
     whole = {path: contents[path] for path in sorted(contents.keys() - apart)}
-    found, unreadable = _read_files(whole)
+    found, unreadable = _read_files(whole, scopes)
     patches += [patch for one in found for patch in one.patches]
     reading = _Reading(found, contents, patches, scopes)
     return FluxFiles(
@@ -115,12 +115,12 @@ def _patches(path: str, content: bytes, texts: Texts) -> Iterator[Patch]:
 
 
 def _read_files(
-    contents: Mapping[str, bytes],
+    contents: Mapping[str, bytes], scopes: Scopes
 ) -> tuple[Sequence[FluxObjects], tuple[Note, ...]]:
     found, notes = [], []
     for path, content in contents.items():
         try:
-            found.append(read_objects(path, content))
+            found.append(read_objects(path, content, scopes.namespace_of(path)))
         except Unreadable as why:
             notes.append(Note(file=path, message=f"it names Flux, and cannot be read: {why}"))
     return found, tuple(notes)

@@ -63,8 +63,6 @@ class FluxKustomization:
     """Layers likewise, of whatever namespace."""
     source: Resource
     """Of no kind where the file does not tell."""
-    has_namespace: bool = True
-    """The file tells its namespace; else it is taken to be flux-system, and may be another."""
     variables: tuple[FluxVariables, ...] = ()
     """`spec.postBuild.substituteFrom`."""
 
@@ -114,25 +112,34 @@ class FluxObjects:
     """Those that Kustomizations have of what they build."""
 
 
-def read_objects(file: str, content: bytes) -> FluxObjects:
-    """Flux's objects in one file. Raises Unreadable for one that names Flux but is no YAML."""
+def read_objects(file: str, content: bytes, namespace: str | None = None) -> FluxObjects:
+    """Flux's objects in one file, in the *namespace* that a kustomization sets, if any does.
+
+    Raises Unreadable for a file that names Flux but is no YAML.
+    """
     found = list(objects_in(content)) if _MARK in content else []
     kustomizations = [each for each in found if is_a(each, "Kustomization", KUSTOMIZE_API)]
     return FluxObjects(
-        kustomizations=tuple(_kustomization(file, each) for each in kustomizations),
-        sources=tuple(read_source(file, each) for each in found if is_a(each, GIT, SOURCE_API)),
-        receivers=tuple(
-            _receiver(each) for each in found if is_a(each, "Receiver", _NOTIFICATION_API)
+        kustomizations=tuple(_kustomization(file, each, namespace) for each in kustomizations),
+        sources=tuple(
+            read_source(file, each, namespace) for each in found if is_a(each, GIT, SOURCE_API)
         ),
-        charts=tuple(_charts(file, found)),
+        receivers=tuple(
+            _receiver(each, namespace)
+            for each in found
+            if is_a(each, "Receiver", _NOTIFICATION_API)
+        ),
+        charts=tuple(_charts(file, found, namespace)),
         patches=tuple(
             patch for each in kustomizations for patch in _patches(file, mapping_in(each, "spec"))
         ),
     )
 
 
-def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomization:
-    spec, own = mapping_in(document, "spec"), own_name(document)
+def _kustomization(
+    file: str, document: Mapping[str, Value], namespace: str | None
+) -> FluxKustomization:
+    spec, own = mapping_in(document, "spec"), own_name(document, namespace)
     return FluxKustomization(
         name=own.name,
         layer=own.name,
@@ -142,7 +149,6 @@ def _kustomization(file: str, document: Mapping[str, Value]) -> FluxKustomizatio
         components=texts_in(spec, "components"),
         depends_on=tuple(text_in(each, "name") for each in mappings(spec.get("dependsOn"))),
         source=named(mapping_in(spec, "sourceRef"), own.namespace),
-        has_namespace=bool(text_in(document, "metadata", "namespace")),
         variables=tuple(
             FluxVariables(
                 object=named({**each, "namespace": None}, own.namespace),
@@ -157,7 +163,9 @@ def _patches(file: str, spec: Mapping[str, Value]) -> Iterator[Patch]:
     return read_patches(file, spec, Texts({}), folder_of(text_in(spec, "path")))
 
 
-def _charts(file: str, found: Sequence[Mapping[str, Value]]) -> Iterator[FluxChart]:
+def _charts(
+    file: str, found: Sequence[Mapping[str, Value]], namespace: str | None
+) -> Iterator[FluxChart]:
     for each in found:
         if is_a(each, "HelmRelease", HELM_API):
             spec = mapping_in(each, "spec", "chart", "spec")
@@ -165,7 +173,7 @@ def _charts(file: str, found: Sequence[Mapping[str, Value]]) -> Iterator[FluxCha
             spec = mapping_in(each, "spec")
         else:
             continue
-        own = own_name(each)
+        own = own_name(each, namespace)
         source = named(mapping_in(spec, "sourceRef"), own.namespace)
         if source.kind == GIT:
             values = (*texts_in(spec, "valuesFiles"), text_in(spec, "valuesFile"))
@@ -178,8 +186,8 @@ def _charts(file: str, found: Sequence[Mapping[str, Value]]) -> Iterator[FluxCha
             )
 
 
-def _receiver(document: Mapping[str, Value]) -> FluxReceiver:
-    own = own_name(document)
+def _receiver(document: Mapping[str, Value], namespace: str | None) -> FluxReceiver:
+    own = own_name(document, namespace)
     resources = mappings(mapping_in(document, "spec").get("resources"))
     return FluxReceiver(
         name=own.name,

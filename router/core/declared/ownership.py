@@ -31,6 +31,8 @@ class Ours:
     """What it is called, normalized, and in lower case."""
     is_named: bool = True
     """It is called something, not only known by its path."""
+    may_be_fork: bool = True
+    """Its files may tell another one's URLs; not so where a remote is what the entry has."""
     entry: Repository | None = None
     """The entry whose ref counts; None where every ref does."""
     layers: Collection[str] = ()
@@ -55,43 +57,34 @@ class Sources:
         """*forked* are URLs of others that this one is taken to be a fork or a mirror of."""
         self.ours = ours
         self.by_name: dict[Resource, list[FluxSource]] = {}
-        self._by_text: dict[str, list[FluxSource]] = {}
         self._urls = frozenset({*ours.urls, *forked})
         self._files = frozenset(each.file for each in sources)
-        self._known: dict[tuple[Resource, str, bool], Sequence[FluxSource]] = {}
+        self._known: dict[tuple[Resource, str], Sequence[FluxSource]] = {}
         for each in sources:
             self.by_name.setdefault(each.name, []).append(each)
-            self._by_text.setdefault(each.name.name, []).append(each)
 
-    def of(self, name: Resource, file: str, *, is_sure: bool = True) -> Sequence[FluxSource]:
-        """Those of that name, the nearest to *file* where several clusters have one.
-
-        Where the namespace is not sure, as where a kustomization sets it, the name alone tells.
-        """
-        key = (name, file if file in self._files else f"{dirname(file)}/", is_sure)
+    def of(self, name: Resource, file: str) -> Sequence[FluxSource]:
+        """Those of that name, the nearest to *file* where several clusters have one."""
+        key = (name, file if file in self._files else f"{dirname(file)}/")
         if key not in self._known:
-            same = self.by_name.get(name) or [
-                each
-                for each in self._by_text.get(name.name, ())
-                if not (is_sure and each.has_namespace)
-            ]
+            same = self.by_name.get(name, ())
             nearest = max((nearness(each.file, file) for each in same), default=0)
             self._known[key] = [each for each in same if nearness(each.file, file) == nearest]
         return self._known[key]
 
     def are_polled(self, each: FluxKustomization) -> bool:
         """Whether Flux fetches the source of a Kustomization often by itself."""
-        found = self.of(each.source, each.file, is_sure=each.has_namespace)
+        found = self.of(each.source, each.file)
         return bool(found) and all(source.is_polled for source in found)
 
-    def why_not(self, name: Resource, file: str, *, is_sure: bool = True) -> str | None:
+    def why_not(self, name: Resource, file: str) -> str | None:
         """Why what *file* builds of that source is not of this repository and ref, or None.
 
         A source that no file tells enough of may be ours: `flux bootstrap` may have made it, or a
         patch tells the rest.
         """
         first = None
-        for each in self.of(name, file, is_sure=is_sure):
+        for each in self.of(name, file):
             reason = self._why_not(each)
             if reason is None:
                 return None
@@ -144,7 +137,7 @@ def _find_sources(found: FluxFiles, ours: Ours) -> Sources:
     fork or a mirror, which mostly has the same name."""
     sources = found.objects.sources
     others = {each.url for each in sources} - {""}
-    if not others.isdisjoint(ours.urls):
+    if not ours.may_be_fork or not others.isdisjoint(ours.urls):
         return Sources(sources, ours, ())
     names = {_last(url) for url in ours.urls}
     forked = {url for url in others if _last(url) in names}
@@ -180,7 +173,7 @@ def _why_elsewhere(each: FluxKustomization, sources: Sources) -> str | None:
     """Why a Kustomization is not built of this repository and ref, or None."""
     if each.source.kind not in {GIT, ""}:
         return f"its source is of kind {each.source.kind}"
-    return sources.why_not(each.source, each.file, is_sure=each.has_namespace)
+    return sources.why_not(each.source, each.file)
 
 
 def _why_not(each: FluxKustomization, tree: Tree) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import dirname
 from typing import TYPE_CHECKING
 
-from router.core.declared.values import beside, first_document
+from router.core.declared.values import beside, first_document, text_in
 from router.core.kustomize.documents import Unreadable
 from router.core.kustomize.references import read_kustomization
 from router.core.kustomize.walk import KUSTOMIZATION_FILES
@@ -27,6 +27,7 @@ class Scopes:
             if path.rpartition("/")[2] in KUSTOMIZATION_FILES
         }
         """By their folders."""
+        self._namespaces: list[tuple[str, str]] | None = None
         self._named: dict[str, frozenset[str] | None] = {}
         self._known: dict[str, frozenset[str] | None] = {}
 
@@ -41,6 +42,18 @@ class Scopes:
             self._known[folder] = self._read(folder)
         files = self._known[folder]
         return files is None or file in files
+
+    def namespace_of(self, file: str) -> str | None:
+        """The one that kustomizations set for the objects of *file*; None for none, or several."""
+        if self._namespaces is None:
+            documents = (
+                (folder, first_document(self._contents[path]))
+                for folder, path in self.kustomizations.items()
+            )
+            told = ((folder, text_in(document, "namespace")) for folder, document in documents)
+            self._namespaces = [(folder, name) for folder, name in told if name]
+        found = {name for folder, name in self._namespaces if self.reaches(folder, file)}
+        return found.pop() if len(found) == 1 else None
 
     def _read(self, folder: str) -> frozenset[str] | None:
         """Files that the build of *folder* reads; None if that cannot be told."""

@@ -40,8 +40,6 @@ class FluxSource:
     """A GitRepository, as a file has it."""
 
     name: Resource
-    has_namespace: bool = True
-    """The file tells its namespace; else it is taken to be flux-system, and may be another."""
     file: str
     url: str
     """Normalized, and in lower case; "" if the file does not tell."""
@@ -55,14 +53,13 @@ class FluxSource:
     """`spec.ignore`: rules as those of `.sourceignore`."""
 
 
-def read_source(file: str, document: Mapping[str, Value]) -> FluxSource:
-    """A GitRepository of *file*."""
+def read_source(file: str, document: Mapping[str, Value], namespace: str | None) -> FluxSource:
+    """A GitRepository of *file*, in the *namespace* that a kustomization sets, if any does."""
     spec = mapping_in(document, "spec")
     ref, url = mapping_in(spec, "ref"), text_in(spec, "url")
     commit = text_in(ref, "commit")
     return FluxSource(
-        name=own_name(document),
-        has_namespace=bool(text_in(document, "metadata", "namespace")),
+        name=own_name(document, namespace),
         file=file,
         url=normalize_url(url).lower() if url and VARIABLE not in url else "",
         ref=_ref(ref) or (DEFAULT_REF if url and not ref else ""),

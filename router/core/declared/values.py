@@ -43,10 +43,11 @@ def is_a(document: Mapping[str, Value], kind: str, api: str) -> bool:
     return document.get("kind") == kind and text_in(document, "apiVersion").startswith(api)
 
 
-def own_name(document: Mapping[str, Value]) -> Resource:
-    """What an object is called."""
-    metadata = mapping_in(document, "metadata")
-    return named({**metadata, "kind": document.get("kind")}, DEFAULT_NAMESPACE)
+def own_name(document: Mapping[str, Value], namespace: str | None) -> Resource:
+    """What an object is called; *namespace* is the one that a kustomization sets, if any does."""
+    told = text_in(document, "metadata", "namespace") or DEFAULT_NAMESPACE
+    name = text_in(document, "metadata", "name")
+    return Resource(kind=text_in(document, "kind"), namespace=namespace or told, name=name)
 
 
 def named(entry: Mapping[str, Value], namespace: str) -> Resource:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from router.core.flux_objects import Resource
     from router.core.kustomize.documents import Value
 
+NEAR_FOLDERS = 2
+"""Such as clusters/prod: who shares these is of one cluster."""
+
 MAX_RELATED = 500
 """Definitions of one name, or changes of them, of which each is compared with each."""
 
@@ -91,8 +94,6 @@ class Variables:
         wanted = variables.object
         defined = self._definitions.get((wanted.kind, wanted.name), ())
         here = [part for part in defined if part.namespace in {"", wanted.namespace}]
-        if not here and not each.has_namespace:  # a kustomization may set it
-            here = [*defined]
         near = self._choose(each.file, (wanted, False), here)
         by_name = self._patches.get(wanted.kind, {})
         changes = [
@@ -107,14 +108,15 @@ class Variables:
         self, file: str, key: tuple[Resource, bool], parts: Sequence[_Part]
     ) -> Sequence[tuple[_Part, bool]]:
         """The nearest to *file*, and those that the same builds read. Not sure are those of which
-        there may be another one instead, as of another cluster: unless they stand in the folder of
-        *file*, or one above or below it."""
+        there may be another one instead, as of another cluster, unless they are much nearer: in the
+        folder of *file*, one above or below it, or in the same folder of a folder."""
         related = self._relations(key, frozenset(part.by for part in parts))
         best = max((nearness(part.by, file) for part in parts), default=0)
         near = [part.by for part in parts if nearness(part.by, file) == best]
         chosen = frozenset[str]().union(*(related[by] for by in near))
+        is_near = best >= NEAR_FOLDERS and all(chosen <= related[by] for by in near)
         return [
-            (part, related.keys() <= related[part.by] or _is_around(part.by, file))
+            (part, is_near or related.keys() <= related[part.by] or _is_around(part.by, file))
             for part in parts
             if part.by in chosen
         ]
@@ -122,11 +124,11 @@ class Variables:
     def _relations(
         self, key: tuple[Resource, bool], files: frozenset[str]
     ) -> Mapping[str, frozenset[str]]:
-        """For each of *files* those that some build reads together with it; for very many, all."""
+        """For each of *files* those that some build reads together with it; not for very many."""
         known = self._known.get(key)
         if known is None or known.keys() != files:
             if len(files) > MAX_RELATED:
-                known = dict.fromkeys(files, files)
+                known = {file: frozenset({file}) for file in files}
             else:
                 known = {
                     one: frozenset(other for other in files if self._is_related(one, other))
@@ -174,27 +176,30 @@ def _read_definitions(
         if wanted.isdisjoint(_NAME.findall(content)):
             continue
         read = _generated if file in kustomizations else _defined
-        for kind, name, part in read(file, content):
+        for kind, name, part in read(file, content, found.scopes.namespace_of(file)):
             if name in names:
                 definitions.setdefault((kind, name), []).append(part)
     return definitions
 
 
-def _defined(file: str, content: bytes) -> Iterator[tuple[str, str, _Part]]:
+def _defined(file: str, content: bytes, namespace: str | None) -> Iterator[tuple[str, str, _Part]]:
     with suppress(Unreadable):
         for each in objects_in(content):
             name = text_in(each, "metadata", "name")
-            namespace = text_in(each, "metadata", "namespace")
-            yield text_in(each, "kind"), name, _Part(file, (file,), namespace)
+            own = namespace or text_in(each, "metadata", "namespace")
+            yield text_in(each, "kind"), name, _Part(file, (file,), own)
 
 
-def _generated(file: str, content: bytes) -> Iterator[tuple[str, str, _Part]]:
+def _generated(
+    file: str, content: bytes, namespace: str | None
+) -> Iterator[tuple[str, str, _Part]]:
     """What a kustomization file generates, and the files that is made of."""
     document = first_document(content)
     for kind, field in _GENERATORS.items():
         for entry in mappings(document.get(field)):
             files = (file, *_named_files(file, {field: [dict(entry)]}))
-            yield kind, text_in(entry, "name"), _Part(file, files)
+            own = namespace or text_in(entry, "namespace")
+            yield kind, text_in(entry, "name"), _Part(file, files, own)
 
 
 def _named_files(file: str, fields: Mapping[str, Value]) -> Iterator[str]:

@@ -158,15 +158,18 @@ def checked_artifacts(
 
 
 def _without_repetitions(updates: Iterable[ArtifactUpdate]) -> tuple[ArtifactUpdate, ...]:
-    """Of those of one tag that say the same one after the other, the last; it has the newest
-    moment."""
+    """Of those of one tag that say the same one after the other, the one with the newest moment."""
     kept: list[ArtifactUpdate] = []
     places: dict[tuple[str, str], int] = {}
     for update in updates:
         key = (update.artifact, update.tag)
         if key in places and kept[places[key]] == update:
-            kept[places[key]] = update
+            kept[places[key]] = max(kept[places[key]], update, key=_moment)
         else:
             places[key] = len(kept)
             kept.append(update)
     return tuple(kept)
+
+
+def _moment(update: ArtifactUpdate) -> datetime:
+    return update.pushed_at or datetime.min.replace(tzinfo=UTC)

@@ -53,13 +53,19 @@ def test_a_kustomization_is_of_the_layer_that_clusters_call_so(
 
 
 def own(
-    files: dict[str, str], ref: str | None = None, *, is_named: bool = True
+    files: dict[str, str],
+    ref: str | None = None,
+    *,
+    is_named: bool = True,
+    may_be_fork: bool = True,
 ) -> tuple[list[str], dict[str, str]]:
     """Names of our Kustomizations, and of the others with the reasons."""
     tree = make_tree({"apps/kustomization.yaml": "resources: []"} | files)
     found = read_flux({path: content.encode() for path, content in files.items()})
     entry = None if ref is None else entry_of(ref)
-    owned = own_kustomizations(found, tree, Ours(urls={OWN_NAME}, is_named=is_named, entry=entry))
+    owned = own_kustomizations(
+        found, tree, Ours(urls={OWN_NAME}, is_named=is_named, may_be_fork=may_be_fork, entry=entry)
+    )
     others = {each.kustomization.name: each.reason for each in owned.left_out}
     return [each.name for each in owned.kustomizations], others
 
@@ -217,27 +223,45 @@ def test_a_source_that_nobody_knows_is_told(name: str) -> None:
 @pytest.mark.parametrize(
     ("of_source", "of_kustomization", "reference", "is_found"),
     [
-        # A kustomization sets the namespace of what has none.
-        ("", "podinfo", "podinfo", True),
-        ("podinfo", "", "", True),
         ("", "", "podinfo", True),
-        ("podinfo", "", "podinfo", True),
-        # Each tells its own: another source, which no file has.
-        ("podinfo", "apps", "", False),
+        ("podinfo", "", "", True),
+        ("other", "other", "", True),
+        ("", "", "flux-system", False),
+        ("", "", "", True),
     ],
 )
-def test_a_source_whose_namespace_a_kustomization_may_set_is_found_by_its_name(
+def test_the_namespace_that_a_kustomization_sets_is_an_object_s(
     of_source: str, of_kustomization: str, reference: str, is_found: bool
 ) -> None:
+    """Also of one that tells another; but what is referred to stays as it is written."""
+
     def told(namespace: str) -> str:
         return f", namespace: {namespace}" if namespace else ""
 
     flux = ", namespace: flux-system"
-    text = source("a", url=OWN) + source("b", url=OTHER).replace(flux, told(of_source))
-    text += kustomization("x", source=f"{{kind: GitRepository, name: b{told(reference)}}}").replace(
-        flux, told(of_kustomization)
-    )
-    assert own({"all.yaml": text}) == (([], {"x": ELSEWHERE}) if is_found else (["x"], {}))
+    ref = f"{{kind: GitRepository, name: b{told(reference)}}}"
+    files = {
+        "a/kustomization.yaml": "namespace: podinfo\nresources: [all.yaml]",
+        "a/all.yaml": source("b", url=OTHER).replace(flux, told(of_source))
+        + kustomization("x", source=ref).replace(
+            ", namespace: flux-system}\nspec", f"{told(of_kustomization)}}}\nspec"
+        ),
+        "own.yaml": source("a", url=OWN),
+    }
+    assert own(files) == (([], {"x": ELSEWHERE}) if is_found else (["x"], {}))
+
+
+def test_a_source_of_that_name_in_another_namespace_is_another() -> None:
+    used_by = kustomization("x", source="{kind: GitRepository, name: b, namespace: flux-system}")
+    files = {"all.yaml": source("b", url=OTHER).replace("flux-system", "team") + used_by}
+    assert own(files) == (["x"], {})
+
+
+def test_the_checkout_that_the_entry_names_is_no_fork() -> None:
+    other = "https://git.example/team/fleet"
+    files = {"all.yaml": source("b", url=other) + used("b") + "---\n" + used("c")}
+    assert own(files) == (["b", "c"], {})
+    assert own(files, may_be_fork=False) == (["c"], {"b": ELSEWHERE})
 
 
 def test_where_a_checkout_has_no_name_that_of_its_folder_tells_a_source() -> None:

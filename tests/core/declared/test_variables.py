@@ -110,6 +110,8 @@ PROD, LAB = "clusters/prod/kustomization", "clusters/lab/kustomization"
          ["clusters/lab/vars.yaml"], ["clusters/lab/vars.yaml"]),
         ("clusters/prod/apps/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
          ["clusters/prod/vars.yaml"], []),
+        ("clusters/prod/apps/a", {"clusters/prod/x/vars": DEFINED, "clusters/lab/x/vars": DEFINED},
+         ["clusters/prod/x/vars.yaml"], []),
         ("base/a", {"clusters/prod/vars": DEFINED, "clusters/lab/vars": DEFINED},
          ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"],
          ["clusters/lab/vars.yaml", "clusters/prod/vars.yaml"]),
@@ -165,15 +167,17 @@ def test_nothing_is_told_of_optional_ones() -> None:
     assert only(ks=kustomization("a", spec)).paths == ()
 
 
-def test_an_object_whose_namespace_a_kustomization_may_set_is_found() -> None:
+def test_the_namespace_that_a_kustomization_sets_counts() -> None:
     without = kustomization("a", VARS).replace(", namespace: flux-system", "")
     vars_of_net = "kind: ConfigMap\nmetadata: {name: vars, namespace: net}"
-    assert only(ks=without, vars=vars_of_net).paths == ("vars.yaml",)
-    derived = derive(ks=kustomization("a", VARS), vars=vars_of_net)
-    assert derived.layers[0].paths == ()
+    files = {"net/ks": without, "net/kustomization": "namespace: net\nresources: [ks.yaml]"}
+    assert only(vars=vars_of_net, **files).paths == ("vars.yaml",)
+    assert derive(ks=kustomization("a", VARS), vars=vars_of_net).layers[0].paths == ()
+    generator = "configMapGenerator: [{name: vars, namespace: net}]"
+    assert only(**files, **{"x/kustomization": generator}).paths == ("x/kustomization.yaml",)
 
 
-def test_of_very_many_clusters_all_may_count() -> None:
+def test_of_very_many_clusters_the_nearest_still_counts() -> None:
     many = {f"clusters/c{number}/vars": DEFINED for number in range(MAX_RELATED + 1)}
-    layer = only(ks=kustomization("a", VARS), **many)
-    assert len(layer.paths) == len(many)
+    layer = only(**{"clusters/c7/ks": kustomization("a", VARS)}, **many)
+    assert layer.paths == ("clusters/c7/vars.yaml",)
