@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from router.cli.comparison import compare_manifests
-from router.cli.discovery import check_folder
+from router.cli.discovery import check_folder, discover_all
 from router.cli.entries import REPOSITORY_OPTION, pick_entries
 from router.cli.manifests import CLUSTER_OPTION, SECRET_NAME_OPTION, imply_objects
 from router.cli.survey import Checkout, Finding, survey_entry
@@ -140,7 +140,8 @@ def _read(repo: Path, revision: str, folders: tuple[str, ...]) -> Checkout:
     snapshot = Snapshot(repo, resolve_commit(repo, revision))
     for folder in folders:
         check_folder(snapshot, repo, folder, revision)
-    return Checkout(repo=repo, snapshot=snapshot, folders=folders)
+    everything = None if folders else discover_all(snapshot)
+    return Checkout(repo=repo, snapshot=snapshot, folders=folders, everything=everything)
 
 
 def _check(file: Path, checkout: Checkout | None, repository: str | None) -> _Result:

@@ -30,7 +30,7 @@ MAX_NESTING = 20
 
 
 def discover_all(snapshot: Snapshot) -> FluxFiles:
-    """What every YAML file of the commit holds of Flux. Raises SettingsInvalid."""
+    """What every YAML or JSON file of the commit holds of Flux. Raises SettingsInvalid."""
     paths = [path for path in snapshot.tree.files if _is_manifest(path)]
     contents: dict[str, bytes | None] = {}
     for start in range(0, len(paths), FILES_AT_ONCE):
@@ -51,7 +51,6 @@ def discover_below(
     contents: dict[str, bytes | None] = {}
     followed: set[Build] = set()
     builds = {Build(folders=(folder_of(folder),)) for folder in folders}
-    found = read_flux(contents)
     notes += _elsewhere(snapshot.closures(builds).values())
     for _ in range(MAX_NESTING):
         closures = snapshot.closures(builds - followed)
@@ -60,16 +59,14 @@ def discover_below(
         reads = (path for closure in closures.values() for path in closure.files)
         paths = set(filter(_is_manifest, reads))
         contents |= snapshot.contents(paths - contents.keys())
-        found = read_flux(contents)
-        owned = own_kustomizations(found, snapshot.tree, ours)
+        owned = own_kustomizations(read_flux(contents), snapshot.tree, ours)
         builds = {each.build for each in owned.kustomizations}
         if builds <= followed:
             break
     else:
         message = f"Kustomizations apply others more than {MAX_NESTING} deep, and no further"
         notes.append(Note(file=min(folders), message=f"{message} ones are looked for"))
-    found = _complete(snapshot, contents)
-    return found, tuple(sorted(notes, key=attrgetter("file")))
+    return _complete(snapshot, contents), tuple(sorted(notes, key=attrgetter("file")))
 
 
 def _unknown(closures: Mapping[Build, Closure]) -> Iterator[Note]:

@@ -14,8 +14,6 @@ from router.core.naming import normalize_url
 from router.remote.git.checkout import read_remote_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from router.config.load import Checked
     from router.core.routing import Repository, Routing
 
@@ -76,21 +74,21 @@ def pick_entries(
     return entries
 
 
-def own_urls(repo: Path, entries: Iterable[Repository] = ()) -> frozenset[str]:
-    """What the repository at *repo* is called, by its remotes, its path, and *entries*: normalized,
-    and in lower case, as most hosts tell no others apart."""
-    own = {normalize_url(url).lower() for url in (*read_remote_urls(repo), str(repo.resolve()))}
-    return frozenset(own.union(*map(_urls, entries)))
+def own_urls(repo: Path) -> frozenset[str]:
+    """What the repository at *repo* is called, by its remotes and its path: normalized, and in
+    lower case, as most hosts tell no others apart."""
+    own = (*read_remote_urls(repo), str(repo.resolve()))
+    return frozenset(normalize_url(url).lower() for url in own)
 
 
 def ours_of(repo: Path, entry: Repository, checked: Checked) -> Ours:
     """What a routing file without problems tells of the repository at *repo*, for one entry."""
-    remotes, layers = own_urls(repo), () if checked.routing is None else checked.routing.layers
+    own, told = own_urls(repo), _urls(entry)
     return Ours(
-        urls=own_urls(repo, (entry,)),
-        may_be_fork=remotes.isdisjoint(_urls(entry)),
+        urls=own | told,
+        may_be_fork=own.isdisjoint(told),
         entry=entry,
-        layers=layers,
+        layers=() if checked.routing is None else checked.routing.layers,
         kustomizations=checked.kustomizations,
     )
 

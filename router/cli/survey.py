@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from router.cli.discovery import discover_all, discover_below
+from router.cli.discovery import discover_below
 from router.cli.drifts import tell_drift, view_drift
 from router.cli.entries import ours_of
 from router.cli.tables import counted, printable
@@ -57,7 +57,8 @@ class Checkout:
     repo: Path
     snapshot: Snapshot
     folders: tuple[str, ...]
-    """None stand for all."""
+    everything: FluxFiles | None
+    """What all files hold of Flux; None where only *folders* count, whoever asks."""
 
     @property
     def told(self) -> str:
@@ -66,8 +67,8 @@ class Checkout:
 
     def find(self, ours: Ours) -> FluxFiles:
         """What the files hold of Flux, as far as clusters apply it. Raises SettingsInvalid."""
-        if not self.folders:
-            return discover_all(self.snapshot)
+        if self.everything is not None:
+            return self.everything
         found, notes = discover_below(self.snapshot, self.folders, ours)
         return replace(found, unreadable=(*notes, *found.unreadable))
 
@@ -187,7 +188,7 @@ def survey_entry(file: str, entry: Repository, checked: Checked, checkout: Check
     ours = ours_of(checkout.repo, entry, checked)
     flux = checkout.find(ours)
     owned = own_kustomizations(flux, snapshot.tree, ours)
-    builds = builds_to_read(entry, owned.kustomizations)
+    builds = builds_to_read(entry, owned)
     found = snapshot.closures({*builds.values(), *(each.build for each in owned.kustomizations)})
     beside, _ = find_beside(owned, flux, snapshot.tree, found)
     closures = {name: found[build] for name, build in builds.items()}

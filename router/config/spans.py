@@ -12,11 +12,15 @@ class Edits:
     text: str
     spans: list[tuple[int, int, str]] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
+    is_windows: bool = field(init=False)
+    """Its lines end with a carriage return, too."""
+
+    def __post_init__(self) -> None:
+        self.is_windows = "\r\n" in self.text
 
     def replace(self, start: int, end: int, new: str) -> None:
         """Lines of *new* end as those of the text do."""
-        is_windows = self.text.find("\r\n") >= 0
-        self.spans.append((start, end, new.replace("\n", "\r\n") if is_windows else new))
+        self.spans.append((start, end, new.replace("\n", "\r\n") if self.is_windows else new))
 
     def line_start(self, index: int) -> int:
         return self.text.rfind("\n", 0, index) + 1

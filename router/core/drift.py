@@ -86,10 +86,6 @@ class Declared:
     beside: Mapping[FluxKustomization, tuple[str, ...]]
     """The files that Flux reads for a Kustomization beside its build, as far as that is sure."""
 
-    @property
-    def kustomizations(self) -> Sequence[FluxKustomization]:
-        return self.owned.kustomizations
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
@@ -109,14 +105,12 @@ class Drift:
     left_out: tuple[LeftOut, ...]
 
 
-def builds_to_read(
-    entry: Repository, kustomizations: Sequence[FluxKustomization]
-) -> Mapping[str, Build]:
+def builds_to_read(entry: Repository, owned: Owned) -> Mapping[str, Build]:
     """What is built of each layer: as it says, else as the only Kustomization of its name does."""
     of_flux = {
         layer.name: found[0].build
         for layer in entry.layers
-        if len(found := _of(kustomizations, layer.name)) == 1
+        if len(found := owned.of(layer.name)) == 1
     }
     return {**of_flux, **entry.builds}
 
@@ -131,34 +125,34 @@ def find_drift(
 
     *names* are those of all layers there are, *closures* those of `builds_to_read`.
     """
-    builds, kustomizations = entry.builds, declared.kustomizations
-    unserved = list(_unserved(builds.values(), names, kustomizations))
-    polled = [each for each in unserved if declared.owned.sources.are_polled(each)]
+    builds, owned = entry.builds, declared.owned
+    unserved = [
+        (each, owned.sources.are_polled(each))
+        for each in _unserved(builds.values(), names, owned.kustomizations)
+    ]
     return Drift(
         unknown={
             name: closures[name].unknown or ""
             for name in builds
             if closures[name].unknown is not None
         },
-        uncovered=tuple(_uncovered(entry, kustomizations, closures)),
+        uncovered=tuple(_uncovered(entry, owned, closures)),
         unwatched=tuple(_unwatched(entry, declared, closures)),
         differing=(
-            *_other_builds(entry, kustomizations),
-            *_dependencies(entry, names, kustomizations),
+            *_other_builds(entry, owned),
+            *_dependencies(entry, names, owned),
         ),
-        shared_sources=tuple(_shared_sources(entry, kustomizations)),
-        unserved=tuple(each for each in unserved if each not in polled),
-        polled=tuple(polled),
-        unfollowed=tuple(each for each in declared.owned.left_out if each.is_ours),
+        shared_sources=tuple(_shared_sources(entry, owned)),
+        unserved=tuple(each for each, is_polled in unserved if not is_polled),
+        polled=tuple(each for each, is_polled in unserved if is_polled),
+        unfollowed=tuple(each for each in owned.left_out if each.is_ours),
         remotes=tuple(_remotes({name: closures[name] for name in builds})),
-        left_out=tuple(_left_out(declared.owned, closures)),
+        left_out=tuple(_left_out(owned, closures)),
     )
 
 
 def _uncovered(
-    entry: Repository,
-    kustomizations: Sequence[FluxKustomization],
-    closures: Mapping[str, Closure],
+    entry: Repository, owned: Owned, closures: Mapping[str, Closure]
 ) -> Iterator[Uncovered]:
     found = find_uncovered(entry.index, {name: each.files for name, each in closures.items()})
     for layer in entry.layers:
@@ -168,7 +162,7 @@ def _uncovered(
             yield Uncovered(
                 layer=layer.name,
                 files=files,
-                kustomization=None if layer.build else _of(kustomizations, layer.name)[0],
+                kustomization=None if layer.build else owned.of(layer.name)[0],
             )
 
 
@@ -181,21 +175,20 @@ def _unwatched(
         if closure is not None and closure.unknown is not None:
             continue  # every push calls it
         found = []
-        for each in _of(declared.kustomizations, layer.name):
+        for each in declared.owned.of(layer.name):
             read = declared.beside[each]
             files = [path for path in read if closure is None or path not in closure.files]
-            found.append((each, find_uncovered(entry.index, {layer.name: files})))
+            uncovered = find_uncovered(entry.index, {layer.name: files}) if files else {}
+            found.append((each, uncovered))
         if found and all(uncovered for _, uncovered in found):
             first, uncovered = found[0]
             yield Unwatched(layer=layer.name, files=uncovered[layer.name], kustomization=first)
 
 
-def _other_builds(
-    entry: Repository, kustomizations: Sequence[FluxKustomization]
-) -> Iterator[Differing]:
+def _other_builds(entry: Repository, owned: Owned) -> Iterator[Differing]:
     """Of several clusters, one that agrees is enough."""
     for layer in entry.layers:
-        found, build = _of(kustomizations, layer.name), layer.build
+        found, build = owned.of(layer.name), layer.build
         if not found or build is None:
             continue
         folders = {folder_of(folder) for folder in build.folders}
@@ -224,18 +217,16 @@ def _components(each: FluxKustomization, components: Sequence[str] | None = None
     return frozenset(normpath(join(each.folder, name)) for name in named)
 
 
-def _dependencies(
-    entry: Repository, names: Collection[str], kustomizations: Sequence[FluxKustomization]
-) -> Iterator[Differing]:
+def _dependencies(entry: Repository, names: Collection[str], owned: Owned) -> Iterator[Differing]:
     """Only between layers that Flux knows; of several clusters, one that agrees is enough."""
-    of_flux = {each.layer for each in kustomizations}
+    of_flux = owned.by_layer.keys()
     for layer in entry.layers:
         found = [
             (each, tuple(name for name in dict.fromkeys(each.depends_on) if name in names))
-            for each in _of(kustomizations, layer.name)
+            for each in owned.of(layer.name)
         ]
-        known = of_flux.union(*(flux for _, flux in found))
-        own = tuple(name for name in layer.depends_on if name in known)
+        told = {name for _, flux in found for name in flux}
+        own = tuple(name for name in layer.depends_on if name in of_flux or name in told)
         if found and all(set(flux) != set(own) for _, flux in found):
             first, flux = found[0]
             yield Differing(
@@ -243,13 +234,11 @@ def _dependencies(
             )
 
 
-def _shared_sources(
-    entry: Repository, kustomizations: Sequence[FluxKustomization]
-) -> Iterator[SharedSource]:
+def _shared_sources(entry: Repository, owned: Owned) -> Iterator[SharedSource]:
     """Where receivers are shared, too, somebody knows."""
     sharing: dict[Resource, list[Layer]] = {}
     for layer in entry.layers:
-        for source in dict.fromkeys(each.source for each in _of(kustomizations, layer.name)):
+        for source in dict.fromkeys(each.source for each in owned.of(layer.name)):
             sharing.setdefault(source, []).append(layer)
     for source, layers in sharing.items():
         if len({layer.receivers for layer in layers}) > 1:
@@ -280,8 +269,7 @@ def _left_out(owned: Owned, closures: Mapping[str, Closure]) -> Iterator[LeftOut
     rules: dict[str, Ignored] = {}
     for layer, closure in closures.items():
         named = [path for path, by in closure.files.items() if by != BUILD]
-        found = _of(owned.kustomizations, layer)
-        for name in dict.fromkeys(each.source for each in found):
+        for name in dict.fromkeys(each.source for each in owned.of(layer)):
             same = owned.sources.by_name.get(name, ())
             for each in same:
                 if each.ignore not in rules:
@@ -289,7 +277,3 @@ def _left_out(owned: Owned, closures: Mapping[str, Closure]) -> Iterator[LeftOut
             files = [path for path in named if all(path in rules[each.ignore] for each in same)]
             if same and files:
                 yield LeftOut(layer=layer, source=same[0], files=tuple(sorted(files)))
-
-
-def _of(kustomizations: Sequence[FluxKustomization], name: str) -> list[FluxKustomization]:
-    return [each for each in kustomizations if each.layer == name]

@@ -74,12 +74,14 @@ def find_joint(entry: Repository, updates: Sequence[RefUpdate]) -> Joint | None:
     unless they are so many.
     """
     moved = [update for update in updates if not update.is_deleted]
+    if len(moved) < 2:
+        return None
     listed = (listed_changes(update, force_pushes=entry.force_pushes) for update in moved)
     unknown = next((each for each in listed if isinstance(each, UnknownPaths)), None)
     is_small = unknown is None or len(moved) * len(entry.layers) <= MAX_IN_TURN
     if is_small and all(here.after == there.before for here, there in pairwise(moved)):
         return None
-    return Joint(last=moved[-1], changes=unknown or UnknownPaths(APART)) if len(moved) > 1 else None
+    return Joint(last=moved[-1], changes=unknown or UnknownPaths(APART))
 
 
 def plan_update(

@@ -18,27 +18,15 @@ from router.flow.definitions import describe_activation
 from router.flow.matching import MATCH_SLICE_PATHS
 from router.flow.parts import Parts
 from router.flow.request import Requests
-from router.flow.routing import InForce
 from tests.builders import ZERO, commit, github_push, github_request, make_repository, make_routing
 from tests.fakes.clock import FakeClock
-from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import FakeStore
+from tests.flow.making import parts_of
 from tests.store.builders import claim, make_attempt
 
 
 async def make_parts(*, generation: int = 1, **layers: list[str]) -> Parts:
-    clock = FakeClock()
-    store = FakeStore(clock)
-    routing = make_routing(make_repository(layers), generation=generation)
-    await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
-    return Parts(
-        replica="us",
-        store=store,
-        in_force=InForce(routing),
-        clock=clock,
-        observer=RecordingObserver(),
-        wake=lambda: None,
-    )
+    return await parts_of(make_routing(make_repository(layers), generation=generation))
 
 
 async def push(parts: Parts, number: int, paths: list[str]) -> Saved:

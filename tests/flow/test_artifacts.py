@@ -15,14 +15,10 @@ from router.core.providers.registry import OutgoingArtifact
 from router.core.providers.table import REGISTRIES
 from router.core.routing import Routing
 from router.flow.accept import Acceptor
-from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
 from router.flow.request import Requests
-from router.flow.routing import InForce
 from tests.builders import SECRET, make_artifact, make_artifact_routing
-from tests.fakes.clock import FakeClock
-from tests.fakes.observer import RecordingObserver
-from tests.fakes.store import FakeStore
+from tests.flow.making import parts_of
 
 APP = "ghcr.io/acme/app"
 ONE = "sha256:" + "1" * 64
@@ -87,19 +83,7 @@ async def journey() -> Journey:
 
 
 async def make_journey(routing: Routing) -> Journey:
-    clock = FakeClock()
-    store = FakeStore(clock)
-    await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
-    return Journey(
-        Parts(
-            replica="us",
-            store=store,
-            in_force=InForce(routing),
-            clock=clock,
-            observer=RecordingObserver(),
-            wake=lambda: None,
-        )
-    )
+    return Journey(await parts_of(routing))
 
 
 async def test_a_push_wants_the_layers_that_follow_the_tag(journey: Journey) -> None:

@@ -11,31 +11,16 @@ from router.core.model import Saved
 from router.core.providers.interface import json_body
 from router.core.verify import sign_sha256
 from router.flow.accept import Acceptor
-from router.flow.definitions import describe_activation
 from router.flow.parts import Parts
-from router.flow.routing import InForce
 from tests.builders import MAIN, SECRET, URL, ZERO, commit, make_repository, make_routing
-from tests.fakes.clock import FakeClock
-from tests.fakes.observer import RecordingObserver
-from tests.fakes.store import FakeStore
+from tests.flow.making import parts_of
 
 
 async def make_parts(ref: str = MAIN) -> Parts:
-    clock = FakeClock()
-    store = FakeStore(clock)
     entry = make_repository(
         {"a": ["a/"], "b": ["b/"]}, hook="gitea", ref=ref, force_pushes="impossible"
     )
-    routing = make_routing(entry, provider="gitea", generation=1)
-    await store.activate(describe_activation(routing, ""), adopt=lambda _names: [])
-    return Parts(
-        replica="us",
-        store=store,
-        in_force=InForce(routing),
-        clock=clock,
-        observer=RecordingObserver(),
-        wake=lambda: None,
-    )
+    return await parts_of(make_routing(entry, provider="gitea", generation=1))
 
 
 async def send(parts: Parts, event: str, payload: dict[str, Any]) -> Saved:

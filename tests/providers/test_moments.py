@@ -40,7 +40,7 @@ def test_a_moment_that_cannot_be_read_is_not_told(told: bytes, moment: datetime 
     assert read_moment(msgspec.Raw(told)) == moment
 
 
-@pytest.mark.parametrize(("seconds", "moment"), [(1773476813, SECOND), (2**63, None)])
+@pytest.mark.parametrize(("seconds", "moment"), [(1773476813, SECOND), (2**63, None), (0, None)])
 def test_a_moment_in_seconds(seconds: int, moment: datetime | None) -> None:
     assert moment_of(seconds) == moment
 

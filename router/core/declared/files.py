@@ -73,14 +73,14 @@ def read_flux(had: Mapping[str, bytes | None]) -> FluxFiles:
     patches: list[Patch] = []
     told: list[Note] = []
     for path in scopes.kustomizations.values():
-        some = list(_patches(path, contents[path], texts))
+        some = list(read_patches(path, scopes.document(path), texts, dirname(path)))
         patches += some[:MAX_PATCHES]
         told += [Note(file=path, message=TOO_MANY)] * (len(some) > MAX_PATCHES)
     apart = {patch.file for patch in patches if patch.file != patch.by} - scopes.resources()
     whole = {path: contents[path] for path in sorted(contents.keys() - apart)}
     found, unreadable = _read_files(whole, scopes)
     patches += [patch for one in found for patch in one.patches]
-    reading = _Reading(found, contents, patches, scopes)
+    reading = _Reading(found, patches, scopes)
     return FluxFiles(
         objects=reading.objects(),
         contents=contents,
@@ -105,13 +105,9 @@ def patch_files(contents: Mapping[str, bytes | None], files: Collection[str]) ->
         patch.file
         for path, content in contents.items()
         if content is not None and path.rpartition("/")[2] in KUSTOMIZATION_FILES
-        for patch in _patches(path, content, texts)
+        for patch in read_patches(path, first_document(content), texts, dirname(path))
     )
     return frozenset(found) & frozenset(files)
-
-
-def _patches(path: str, content: bytes, texts: Texts) -> Iterator[Patch]:
-    return read_patches(path, first_document(content), texts, dirname(path))
 
 
 def _read_files(
@@ -132,11 +128,9 @@ class _Reading:
     def __init__(
         self,
         found: Sequence[FluxObjects],
-        contents: Mapping[str, bytes],
         patches: Sequence[Patch],
         scopes: Scopes,
     ) -> None:
-        self._contents = contents
         self._scopes = scopes
         self._patches = patches
         self._receivers = tuple(each for one in found for each in one.receivers)
@@ -199,7 +193,7 @@ class _Reading:
     def _transforming(self) -> Iterator[tuple[str, str]]:
         files = {each.file for each in self._kustomizations}
         for folder, path in self._scopes.kustomizations.items():
-            document = first_document(self._contents[path])
+            document = self._scopes.document(path)
             is_renaming = document.get("namePrefix") or document.get("nameSuffix")
             is_changing = is_renaming or document.get("transformers")
             if is_changing and any(self._scopes.reaches(folder, file) for file in files):

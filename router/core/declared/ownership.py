@@ -13,7 +13,7 @@ from router.core.declared.values import VARIABLE
 from router.core.flux_objects import LAYER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from router.core.declared.files import FluxFiles
     from router.core.declared.objects import FluxKustomization
@@ -119,6 +119,11 @@ class Owned:
     kustomizations: tuple[FluxKustomization, ...]
     left_out: tuple[NotDerived, ...]
     sources: Sources
+    by_layer: Mapping[str, Sequence[FluxKustomization]]
+
+    def of(self, layer: str) -> Sequence[FluxKustomization]:
+        """Those of a layer: one, or one for each of several clusters."""
+        return self.by_layer.get(layer, ())
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -166,7 +171,10 @@ def own_kustomizations(found: FluxFiles, tree: Tree, ours: Ours) -> Owned:
             left_out.append(
                 NotDerived(kustomization=each, reason=reason, is_ours=elsewhere is None)
             )
-    return Owned(tuple(own), tuple(left_out), sources)
+    by_layer: dict[str, list[FluxKustomization]] = {}
+    for each in own:
+        by_layer.setdefault(each.layer, []).append(each)
+    return Owned(tuple(own), tuple(left_out), sources, by_layer)
 
 
 def _why_elsewhere(each: FluxKustomization, sources: Sources) -> str | None:

@@ -13,6 +13,8 @@ from router.core.kustomize.walk import KUSTOMIZATION_FILES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from router.core.kustomize.documents import Value
+
 _OF_OBJECTS = frozenset({"resource", "component", "plugin"})
 
 
@@ -27,9 +29,16 @@ class Scopes:
             if path.rpartition("/")[2] in KUSTOMIZATION_FILES
         }
         """By their folders."""
+        self._documents: dict[str, Mapping[str, Value]] = {}
         self._namespaces: list[tuple[str, str]] | None = None
         self._named: dict[str, frozenset[str] | None] = {}
         self._known: dict[str, frozenset[str] | None] = {}
+
+    def document(self, path: str) -> Mapping[str, Value]:
+        """What one of the kustomizations holds."""
+        if path not in self._documents:
+            self._documents[path] = first_document(self._contents[path])
+        return self._documents[path]
 
     def resources(self) -> frozenset[str]:
         """The files that some kustomization names as what it takes objects from."""
@@ -46,11 +55,10 @@ class Scopes:
     def namespace_of(self, file: str) -> str | None:
         """The one that kustomizations set for the objects of *file*; None for none, or several."""
         if self._namespaces is None:
-            documents = (
-                (folder, first_document(self._contents[path]))
+            told = (
+                (folder, text_in(self.document(path), "namespace"))
                 for folder, path in self.kustomizations.items()
             )
-            told = ((folder, text_in(document, "namespace")) for folder, document in documents)
             self._namespaces = [(folder, name) for folder, name in told if name]
         found = {name for folder, name in self._namespaces if self.reaches(folder, file)}
         return found.pop() if len(found) == 1 else None
@@ -62,7 +70,7 @@ class Scopes:
             return frozenset(path for path in self._contents if path.startswith(start))
         found: set[str] = set()
         waiting = [self.kustomizations[folder]]
-        if first_document(self._contents[waiting[0]]).get("kind") == "Component":
+        if self.document(waiting[0]).get("kind") == "Component":
             return None  # it changes objects of those that include it
         while waiting:
             path = waiting.pop()

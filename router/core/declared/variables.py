@@ -13,7 +13,6 @@ from router.core.declared.scopes import nearness
 from router.core.declared.values import (
     VARIABLE,
     beside,
-    first_document,
     mappings,
     objects_in,
     text_in,
@@ -172,11 +171,15 @@ def _read_definitions(
     wanted = {name.encode() for name in names if name}
     kustomizations = frozenset(found.scopes.kustomizations.values())
     definitions: dict[tuple[str, str], list[_Part]] = {}
-    for file, content in found.contents.items():
+    for file, content in found.contents.items() if wanted else ():
         if wanted.isdisjoint(_NAME.findall(content)):
             continue
-        read = _generated if file in kustomizations else _defined
-        for kind, name, part in read(file, content, found.scopes.namespace_of(file)):
+        namespace = found.scopes.namespace_of(file)
+        if file in kustomizations:
+            parts = _generated(file, found.scopes.document(file), namespace)
+        else:
+            parts = _defined(file, content, namespace)
+        for kind, name, part in parts:
             if name in names:
                 definitions.setdefault((kind, name), []).append(part)
     return definitions
@@ -191,10 +194,9 @@ def _defined(file: str, content: bytes, namespace: str | None) -> Iterator[tuple
 
 
 def _generated(
-    file: str, content: bytes, namespace: str | None
+    file: str, document: Mapping[str, Value], namespace: str | None
 ) -> Iterator[tuple[str, str, _Part]]:
     """What a kustomization file generates, and the files that is made of."""
-    document = first_document(content)
     for kind, field in _GENERATORS.items():
         for entry in mappings(document.get(field)):
             files = (file, *_named_files(file, {field: [dict(entry)]}))

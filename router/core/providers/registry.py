@@ -108,15 +108,19 @@ def read_moment(told: msgspec.Raw) -> datetime | None:
         moment = datetime.fromisoformat(_MOMENT.decode(told))
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None and moment.year >= FIRST_YEAR else None
+    return _likely(moment) if moment.tzinfo is not None else None
 
 
 def moment_of(seconds: int) -> datetime | None:
     """The same for seconds since 1970."""
     try:
-        return _EPOCH + timedelta(seconds=seconds)
+        return _likely(_EPOCH + timedelta(seconds=seconds))
     except OverflowError:
         return None
+
+
+def _likely(moment: datetime) -> datetime | None:
+    return moment if moment.year >= FIRST_YEAR else None
 
 
 def checked_artifact(
